@@ -1,0 +1,46 @@
+package api
+
+import (
+	"understudy/assistants"
+)
+
+func (s *server) createAssistant(c *call) error {
+	o, err := c.body()
+	if err != nil {
+		return err
+	}
+	create, err := assistants.ReadCreate(o, c.dialect)
+	if err != nil {
+		return err
+	}
+	return c.json(s.Assistants.Create(c.r.Context(), c.project, "", create))
+}
+
+func (s *server) listAssistants(c *call) error {
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
+	return c.json(s.Assistants.List(c.r.Context(), c.project, page))
+}
+
+func (s *server) getAssistant(c *call) error {
+	return c.json(s.Assistants.Get(c.r.Context(), c.project, c.id("assistant_id")))
+}
+
+func (s *server) modifyAssistant(c *call) error {
+	o, err := c.body()
+	if err != nil {
+		return err
+	}
+	modify, err := assistants.ReadModify(o, c.dialect)
+	if err != nil {
+		return err
+	}
+	return c.json(s.Assistants.Modify(c.r.Context(), c.project, c.id("assistant_id"), modify))
+}
+
+func (s *server) deleteAssistant(c *call) error {
+	id := c.id("assistant_id")
+	return c.deleted(id, "assistant.deleted", s.Assistants.Delete(c.r.Context(), c.project, id))
+}

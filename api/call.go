@@ -1,0 +1,131 @@
+package api
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"understudy/api/wire"
+)
+
+// maxBody bounds a JSON body, in bytes: a thread's initial messages may be many
+// and long, and nothing legitimate comes near.
+const maxBody = 32 << 20
+
+// handler answers one call; the error it returns is rendered by the adapter.
+type handler func(c *call) error
+
+// call is one request and its answer.
+type call struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	project string
+	dialect wire.Dialect
+}
+
+// ids are the prefixes of path parameters, as error sentences show them.
+var idPrefixes = map[string]string{
+	"assistant_id": "asst",
+	"thread_id":    "thread",
+	"message_id":   "msg",
+	"run_id":       "run",
+	"step_id":      "step",
+}
+
+// checkIDs refuses path ids of the wrong kind before anything is looked up.
+// Files are not among them: the hosted API answered 404.
+func (c *call) checkIDs() error {
+	for _, name := range []string{"assistant_id", "thread_id", "message_id", "run_id", "step_id"} {
+		if id, ok := mux.Vars(c.r)[name]; ok {
+			if err := wire.CheckID(name, id, idPrefixes[name]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *call) id(name string) string { return mux.Vars(c.r)[name] }
+
+// body reads the request's JSON object, whatever content type it names.
+func (c *call) body() (*wire.Object, error) {
+	var reader io.Reader = http.MaxBytesReader(c.w, c.r.Body, maxBody)
+	switch encoding := c.r.Header.Get("Content-Encoding"); strings.ToLower(encoding) {
+	case "", "identity":
+	case "gzip":
+		unzipped, err := gzip.NewReader(reader)
+		if err != nil {
+			return nil, wire.Invalidf("The request body is not gzip, which its Content-Encoding header says it is.")
+		}
+		reader = io.LimitReader(unzipped, maxBody+1)
+	default:
+		return nil, wire.Invalidf("Content-Encoding '%s' is not supported. Send the body as it is, or with gzip.", encoding)
+	}
+	data, err := io.ReadAll(reader)
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || len(data) > maxBody {
+		return nil, &wire.Error{Kind: wire.TooLarge, Message: "The request body is larger than 32 MiB."}
+	}
+	if err != nil {
+		return nil, wire.Invalidf("The request body could not be read to its end.")
+	}
+	return wire.ParseObject(data)
+}
+
+// metadata reads a body that may hold metadata only.
+func (c *call) metadata() (wire.Metadata, error) {
+	o, err := c.body()
+	if err != nil {
+		return nil, err
+	}
+	m := o.Metadata(c.dialect == wire.V1)
+	return m, o.Err()
+}
+
+func (c *call) page() (wire.Page, error) { return wire.ParsePage(c.r.URL.Query(), wire.ListLimits) }
+
+// json answers 200; every success of the API is one.
+func (c *call) json(body any, err error) error {
+	if err != nil {
+		return err
+	}
+	return writeJSON(c.w, http.StatusOK, body)
+}
+
+// deleted answers the deletion of an object.
+func (c *call) deleted(id, object string, err error) error {
+	return c.json(struct {
+		ID      string `json:"id"`
+		Object  string `json:"object"`
+		Deleted bool   `json:"deleted"`
+	}{id, object, true}, err)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) error {
+	data, ready := body.(json.RawMessage)
+	if !ready {
+		var err error
+		if data, err = wire.Marshal(body); err != nil {
+			return err
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, err := w.Write(data)
+	return clientGone(err)
+}
+
+// errClientGone marks an answer that could not be delivered: nobody is left to
+// be told.
+var errClientGone = errors.New("the client went away")
+
+func clientGone(err error) error {
+	if err != nil {
+		return errClientGone
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"understudy/api/wire"
+)
+
+// statuses is the total switch from an error's kind to its status code.
+var statuses = map[wire.Kind]int{
+	wire.Invalid:      http.StatusBadRequest,
+	wire.Unauthorized: http.StatusUnauthorized,
+	wire.Forbidden:    http.StatusForbidden,
+	wire.NotFound:     http.StatusNotFound,
+	wire.TooLarge:     http.StatusRequestEntityTooLarge,
+	wire.TooMany:      http.StatusTooManyRequests,
+	wire.Unavailable:  http.StatusServiceUnavailable,
+}
+
+// envelope is the body of every error; all four keys are always there.
+type envelope struct {
+	Error envelopeError `json:"error"`
+}
+
+type envelopeError struct {
+	Message string  `json:"message"`
+	Type    string  `json:"type"`
+	Param   *string `json:"param"`
+	Code    *string `json:"code"`
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// fail answers an error. What is not the API's own is a 500, or a 503 when it
+// is the disk's, without detail; the log has it under the request's id.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, errClientGone) || errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return
+	}
+	status, kind, public := http.StatusInternalServerError, "server_error", serverError(w.Header().Get(requestIDHeader))
+	if apiErr, ok := errors.AsType[*wire.Error](err); ok {
+		status, kind, public = statuses[apiErr.Kind], "invalid_request_error", apiErr
+	} else if errors.Is(err, wire.ErrUnavailable) {
+		status = http.StatusServiceUnavailable
+	}
+	if status >= http.StatusInternalServerError {
+		kind = "server_error"
+		note(r.Context()).err = err
+	}
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("X-Should-Retry", "true")
+	}
+	_ = writeJSON(w, status, envelope{envelopeError{
+		Message: public.Message, Type: kind, Param: optional(public.Param), Code: optional(public.Code),
+	}})
+}
+
+func serverError(requestID string) *wire.Error {
+	return &wire.Error{Message: "The server had an error processing your request. Sorry about that! You can retry your request, or contact us through our help center at help.openai.com if you keep seeing this error. (Please include the request ID " + requestID + " in your email.)"}
+}
+
+func badURL(_ http.ResponseWriter, r *http.Request) error {
+	return &wire.Error{Kind: wire.NotFound, Message: fmt.Sprintf("Invalid URL (%s %s)", r.Method, r.URL.Path)}
+}
+
+// badMethod has a status of its own, 405, which no other error has.
+func badMethod(w http.ResponseWriter, r *http.Request) error {
+	return writeJSON(w, http.StatusMethodNotAllowed, envelope{envelopeError{
+		Message: fmt.Sprintf("Not allowed to %s on %s. (HINT: Perhaps you meant to use a different HTTP method?)", r.Method, r.URL.Path),
+		Type:    "invalid_request_error",
+	}})
+}

@@ -1,0 +1,118 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"understudy/api/wire"
+)
+
+const requestIDHeader = "X-Request-Id"
+
+var requestID = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
+
+// notes are what handlers add to the one line a request is logged with.
+type notes struct {
+	keyID   string
+	project string
+	err     error
+}
+
+type notesKey struct{}
+
+// note returns the notes of the request that ctx belongs to.
+func note(ctx context.Context) *notes {
+	if n, ok := ctx.Value(notesKey{}).(*notes); ok {
+		return n
+	}
+	return &notes{}
+}
+
+// observe gives every answer its headers and every request its line in the
+// log: no content, no keys. A fault in a handler is a 500.
+func (s *server) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := s.Now()
+		id := r.Header.Get(requestIDHeader)
+		if !requestID.MatchString(id) {
+			id = wire.NewHexID("req_")
+		}
+		n := &notes{}
+		r = r.WithContext(context.WithValue(r.Context(), notesKey{}, n))
+		answer := &recorder{ResponseWriter: w, started: started, now: s.Now}
+		h := answer.Header()
+		h.Set(requestIDHeader, id)
+		h.Set("Openai-Version", "2020-10-01")
+		defer func() {
+			if fault := recover(); fault != nil {
+				s.Logger.Error("a fault in a handler", "request", id, "fault", fault, "stack", string(debug.Stack()))
+				if answer.status == 0 {
+					s.fail(answer, r, errFault)
+				}
+			}
+			s.logRequest(r, answer, id, n)
+		}()
+		next.ServeHTTP(answer, r)
+	})
+}
+
+type faultError struct{}
+
+func (faultError) Error() string { return "a fault in a handler" }
+
+var errFault = faultError{}
+
+func (s *server) logRequest(r *http.Request, answer *recorder, id string, n *notes) {
+	level := slog.LevelInfo
+	if answer.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	attrs := []slog.Attr{
+		slog.String("request", id), slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", answer.status),
+		slog.Float64("ms", float64(s.Now().Sub(answer.started).Microseconds())/1000), slog.Int64("bytes", answer.bytes),
+	}
+	if n.project != "" {
+		attrs = append(attrs, slog.String("project", n.project))
+	}
+	if n.keyID != "" {
+		attrs = append(attrs, slog.String("key", n.keyID))
+	}
+	if n.err != nil {
+		attrs = append(attrs, slog.String("error", n.err.Error()))
+	}
+	s.Logger.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// recorder remembers the status for the log and stamps the time the answer took.
+type recorder struct {
+	http.ResponseWriter
+	started time.Time
+	now     func() time.Time
+	status  int
+	bytes   int64
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+		w.Header().Set("Openai-Processing-Ms", strconv.FormatInt(w.now().Sub(w.started).Milliseconds(), 10))
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

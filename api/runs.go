@@ -1,0 +1,110 @@
+package api
+
+import (
+	"understudy/api/wire"
+	"understudy/runs"
+)
+
+func (s *server) createRun(c *call) error {
+	return s.startRun(c, c.id("thread_id"), runs.ReadCreate)
+}
+
+func (s *server) createThreadAndRun(c *call) error {
+	return s.startRun(c, "", runs.ReadCreateWithThread)
+}
+
+func (s *server) startRun(c *call, threadID string, read func(*wire.Object, wire.Dialect) (runs.Create, error)) error {
+	if err := c.checkInclude(); err != nil {
+		return err
+	}
+	o, err := c.body()
+	if err != nil {
+		return err
+	}
+	create, err := read(o, c.dialect)
+	if err != nil {
+		return err
+	}
+	return c.answer(s.Runs.Create(c.r.Context(), c.project, threadID, create))
+}
+
+func (s *server) listRuns(c *call) error {
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
+	return c.json(s.Runs.List(c.r.Context(), c.project, c.id("thread_id"), page))
+}
+
+func (s *server) getRun(c *call) error {
+	return c.json(s.Runs.Get(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id")))
+}
+
+func (s *server) modifyRun(c *call) error {
+	metadata, err := c.metadata()
+	if err != nil {
+		return err
+	}
+	return c.json(s.Runs.Modify(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), metadata, c.dialect))
+}
+
+func (s *server) cancelRun(c *call) error {
+	return c.json(s.Runs.Cancel(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id")))
+}
+
+func (s *server) submitToolOutputs(c *call) error {
+	o, err := c.body()
+	if err != nil {
+		return err
+	}
+	outputs, err := runs.ReadOutputs(o)
+	if err != nil {
+		return err
+	}
+	return c.answer(s.Runs.Submit(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), outputs))
+}
+
+func (s *server) listSteps(c *call) error {
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
+	if err := c.checkInclude(); err != nil {
+		return err
+	}
+	return c.json(s.Runs.Steps(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), page))
+}
+
+func (s *server) getStep(c *call) error {
+	if err := c.checkInclude(); err != nil {
+		return err
+	}
+	return c.json(s.Runs.Step(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), c.id("step_id")))
+}
+
+// getContext shows the tape of a run: each model call as it was sent and
+// answered. The hosted API had no such route.
+func (s *server) getContext(c *call) error {
+	calls, err := s.Runs.ModelCalls(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"))
+	if calls == nil {
+		calls = []*runs.ModelCall{}
+	}
+	return c.json(struct {
+		Object string            `json:"object"`
+		RunID  string            `json:"run_id"`
+		Calls  []*runs.ModelCall `json:"model_calls"`
+	}{"thread.run.context", c.id("run_id"), calls}, err)
+}
+
+// searchContent is the only thing that can be included: the text of file_search results.
+const searchContent = "step_details.tool_calls[*].file_search.results[*].content"
+
+func (c *call) checkInclude() error {
+	query := c.r.URL.Query()
+	for _, value := range append(query["include[]"], query["include"]...) {
+		if value != searchContent {
+			return wire.NotInEnum("include", value, []string{searchContent})
+		}
+	}
+	return nil
+}

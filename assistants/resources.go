@@ -1,0 +1,99 @@
+package assistants
+
+import (
+	"understudy/api/wire"
+)
+
+// The bounds of tool resources (spec section 15).
+const (
+	maxCodeFiles    = 20
+	maxVectorStores = 1
+)
+
+// ToolResources are the files and vector stores given to the built-in tools of
+// an assistant, thread or run. The zero value is {} on the wire.
+type ToolResources struct {
+	CodeInterpreter *CodeResources   `json:"code_interpreter,omitempty"`
+	FileSearch      *SearchResources `json:"file_search,omitempty"`
+}
+
+// CodeResources are the files in the code_interpreter's folder.
+type CodeResources struct {
+	FileIDs []string `json:"file_ids"`
+}
+
+// SearchResources are the vector stores file_search looks into.
+type SearchResources struct {
+	VectorStoreIDs []string `json:"vector_store_ids"`
+}
+
+// ReadResources reads the tool_resources field of an assistant, thread or run.
+func ReadResources(o *wire.Object) ToolResources {
+	var r ToolResources
+	sub := o.Object("tool_resources")
+	if sub == nil {
+		return r
+	}
+	if code := sub.Object(CodeInterpreter); code != nil {
+		r.CodeInterpreter = &CodeResources{FileIDs: readIDs(code, "file_ids", maxCodeFiles, "file")}
+		_ = code.Err()
+	}
+	if search := sub.Object(FileSearch); search != nil {
+		r.FileSearch = &SearchResources{VectorStoreIDs: readIDs(search, "vector_store_ids", maxVectorStores, "vs")}
+		_ = search.Err()
+	}
+	_ = sub.Err()
+	return r
+}
+
+// readResources is ReadResources for an assistant: code_interpreter's files
+// are echoed as soon as the tool is enabled, and version 1's file_ids are the
+// same list under its older name.
+func readResources(o *wire.Object, tools []Tool, dialect wire.Dialect) ToolResources {
+	r := ReadResources(o)
+	if dialect == wire.V1 {
+		if ids := readIDs(o, "file_ids", maxCodeFiles, "file"); o.Has("file_ids") {
+			r.CodeInterpreter = &CodeResources{FileIDs: ids}
+		}
+	} else {
+		o.Ignore("file_ids") // real version 2 clients still send it
+	}
+	if r.CodeInterpreter == nil && HasTool(tools, CodeInterpreter) {
+		r.CodeInterpreter = &CodeResources{FileIDs: []string{}}
+	}
+	return r
+}
+
+// readIDs is never nil, so that an absent list is [] on the wire.
+func readIDs(o *wire.Object, name string, maximum int, prefix string) []string {
+	ids := o.Strings(name, maximum)
+	for _, id := range ids {
+		if err := wire.CheckID(o.Path(name), id, prefix); err != nil {
+			o.Fail(err)
+		}
+	}
+	if ids == nil {
+		return []string{}
+	}
+	return ids
+}
+
+// merged returns r with the parts that change says something about replaced.
+// An empty list that only stands for "the tool is enabled" replaces nothing.
+func (r ToolResources) merged(change ToolResources) ToolResources {
+	if code := change.CodeInterpreter; code != nil && (len(code.FileIDs) > 0 || r.CodeInterpreter == nil) {
+		r.CodeInterpreter = code
+	}
+	if change.FileSearch != nil {
+		r.FileSearch = change.FileSearch
+	}
+	return r
+}
+
+// FileIDs lists every file the resources name.
+func (r ToolResources) FileIDs() []string {
+	if r.CodeInterpreter == nil {
+		return nil
+	}
+	return r.CodeInterpreter.FileIDs
+}

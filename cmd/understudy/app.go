@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"understudy/api"
+	"understudy/api/wire"
+	"understudy/assistants"
+	"understudy/files"
+	"understudy/runs"
+	"understudy/runs/chat"
+	"understudy/runs/chat/builtin"
+	"understudy/store"
+	"understudy/threads"
+)
+
+// app is the wired program.
+type app struct {
+	logger  *slog.Logger
+	db      *store.DB
+	chat    *chat.Client
+	files   *files.Service
+	engine  *runs.Engine
+	handler http.Handler
+
+	stop  chan struct{}
+	tasks sync.WaitGroup
+	once  sync.Once
+}
+
+// newApp opens what the configuration names and wires it up; nothing runs yet.
+func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, error) {
+	a := &app{logger: logger, stop: make(chan struct{})}
+	durability := store.Full
+	if config.Durability == DurabilityNormal {
+		durability = store.Normal
+	}
+	var err error
+	if a.db, err = store.Open(ctx, store.Options{Dir: config.Data, Durability: durability, Logger: logger}); err != nil {
+		return nil, err
+	}
+	blobs, err := files.OpenBlobs(filepath.Join(config.Data, "files"))
+	if err != nil {
+		return nil, errors.Join(err, a.db.Close())
+	}
+	a.files = files.NewService(a.db, blobs, time.Now)
+	chatConfig := config.Chat()
+	chatConfig.Logger = logger
+	chatConfig.Schemes = map[string]http.RoundTripper{"builtin": chat.HandlerTransport(builtin.New(builtin.Options{}))}
+	if a.chat, err = chat.New(chatConfig); err != nil {
+		return nil, errors.Join(&usageError{err}, a.db.Close())
+	}
+	a.wire(config)
+	return a, nil
+}
+
+func (a *app) wire(config Config) {
+	models := modelCheck{a.chat}
+	assistantService := assistants.NewService(a.db, a.files, models, time.Now)
+	a.engine = runs.NewEngine(runs.EngineOptions{
+		Store: a.db, Model: a.chat, Images: a.files, Logger: a.logger, Now: time.Now, Grace: grace,
+	})
+	options := api.Options{
+		Assistants: assistantService,
+		Threads:    threads.NewService(a.db, a.files, time.Now),
+		Runs: runs.NewService(runs.ServiceOptions{
+			Store: a.db, Engine: a.engine, Assistants: assistantService, Threads: a.db, Files: a.files, Models: models, Now: time.Now,
+		}),
+		Files:       a.files,
+		AnyHost:     config.openToAll(),
+		CORSOrigins: config.CORSOrigins,
+		Ready:       a.db.Ping, Version: versionText(), Logger: a.logger, Now: time.Now,
+	}
+	if config.Auth == AuthKeys {
+		options.Keys = a.db
+	}
+	a.handler = api.New(options)
+}
+
+// start takes up what an earlier process left, and begins to work.
+func (a *app) start(ctx context.Context) error {
+	if err := a.db.PurgeThreads(ctx); err != nil {
+		return err
+	}
+	if removed, err := a.files.Sweep(ctx); err != nil {
+		return err
+	} else if removed > 0 {
+		a.logger.Info("removed files that an interrupted upload left", "files", removed)
+	}
+	if err := a.engine.Start(ctx); err != nil {
+		return err
+	}
+	a.tasks.Add(1)
+	go a.expireFiles()
+	return nil
+}
+
+// expiryInterval is how late a file may be removed after its time.
+const expiryInterval = time.Minute
+
+func (a *app) expireFiles() {
+	defer a.tasks.Done()
+	tick := time.NewTicker(expiryInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if _, err := a.files.Expire(context.Background()); err != nil {
+				a.logger.Error("removing expired files", "error", err)
+			}
+		case <-a.stop:
+			return
+		}
+	}
+}
+
+// close stops what start began and closes what newApp opened.
+func (a *app) close() error {
+	a.once.Do(func() { close(a.stop) })
+	a.engine.Stop()
+	a.tasks.Wait()
+	a.chat.Close()
+	return a.db.Close()
+}
+
+// modelCheck refuses models that no upstream takes.
+type modelCheck struct{ client *chat.Client }
+
+// CheckModel implements assistants.Models.
+func (m modelCheck) CheckModel(model string) error {
+	if _, err := m.client.Route(model); err != nil {
+		return &wire.Error{
+			Message: "The requested model '" + model + "' does not exist. No entry of the models: map in the server's configuration matches it.",
+			Param:   "model", Code: "model_not_found",
+		}
+	}
+	return nil
+}

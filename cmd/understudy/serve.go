@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// The server's patience, and its bound on headers in bytes. Bodies and answers
+// have no total time: uploads are long and runs stream.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeaders    = 64 << 10
+	// grace is how long running model calls may go on after SIGTERM; what is
+	// unfinished then is taken up at the next start.
+	grace = 10 * time.Second
+)
+
+// Run serves until it is told to stop.
+func (c *ServeCmd) Run(ctx context.Context, sys System) (err error) {
+	config, err := loadConfig(c.ServeFlags, sys.Getenv)
+	if err != nil {
+		return &usageError{err}
+	}
+	if err := refuseOwnAddress(ctx, config, machine); err != nil {
+		return &usageError{err}
+	}
+	logger := newLogger(config.LogFormat, sys)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", config.Listen)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w; write another address with --listen", config.Listen, err)
+	}
+	defer func() { _ = listener.Close() }() // closed already after serving
+	app, err := newApp(ctx, config, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, app.close()) }()
+	if err := app.start(ctx); err != nil {
+		return err
+	}
+	announce(logger, config, listener.Addr().String())
+	return app.serve(ctx, listener)
+}
+
+// newLogger writes to standard error; standard output is for what was asked for.
+func newLogger(format LogFormat, sys System) *slog.Logger {
+	if format == LogJSON {
+		return slog.New(slog.NewJSONHandler(sys.Stderr, nil))
+	}
+	return slog.New(slog.NewTextHandler(sys.Stderr, nil))
+}
+
+// announce writes the few lines a start needs.
+func announce(logger *slog.Logger, config Config, address string) {
+	logger.Info("understudy is ready", "base_url", "http://"+address+"/v1", "data", config.Data, "version", versionText(), "auth", config.Auth)
+	if config.Offline {
+		logger.Info("no upstream is configured: the built-in offline model answers; write --upstream-url, or set OPENAI_API_KEY, for a real one")
+	}
+	logger.Info("the tools code_interpreter and file_search are accepted and stored, but cannot be run yet")
+}
+
+// serve answers requests until ctx ends, then lets what is under way come to
+// its end: runs that cannot are taken up at the next start.
+func (a *app) serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler: a.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaders,
+		ErrorLog: slog.NewLogLogger(a.logger.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+	}
+	a.logger.Info("stopping: no new runs; running ones have time to end", "grace", grace)
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*grace)
+	defer cancel()
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		a.engine.Stop()
+	}()
+	err := server.Shutdown(patience)
+	<-drained
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
+	a.logger.Info("stopped")
+	return err
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestFileMistakes(t *testing.T) {
+	const up = "upstreams:\n  - name: a\n    base_url: http://a\n    "
+	for _, c := range []struct{ content, want string }{
+		// The document.
+		{"a: b: c", `1: this is not YAML (mapping values are not allowed in this context); write "key: value" lines, indented by spaces, instead`},
+		{"listen: x:1\n\tdata: y", `2: this is not YAML (found character that cannot start any token); write "key: value" lines, indented by spaces, instead`},
+		{"data: \x01", `1: this is not YAML (control characters are not allowed); write "key: value" lines, indented by spaces, instead`},
+		{"- listen", `1: configuration: expected a map, found a list; write listen: 127.0.0.1:8080 instead`},
+		{"hello", `1: configuration: expected a map, found text; write listen: 127.0.0.1:8080 instead`},
+		{"data: a\n---\ndata: b", `2: a second document begins here; write one document instead`},
+		{"data: a\n---\n{", `3: this is not YAML (did not find expected node content); write "key: value" lines, indented by spaces, instead`},
+		{"? [a]\n: b", `1: configuration: a key is a list; write listen: 127.0.0.1:8080 instead`},
+		{"data: a\nlisten: 127.0.0.1:1\ndata: b", `3: configuration: "data" was written already on line 1; write it once instead`},
+		{"liste: x", `1: configuration: unknown key "liste"; write listen instead`},
+		{"model:\n  a: b", `1: configuration: unknown key "model"; write models instead`},
+		{"color: red", `1: configuration: unknown key "color"; write one of auth, cors_origins, data, durability, listen, log_format, models, models_strict, upstreams instead`},
+		{"<<: {data: x}", `1: configuration: unknown key "<<"; write one of auth, cors_origins, data, durability, listen, log_format, models, models_strict, upstreams instead`},
+
+		// Single settings.
+		{"listen: 8080", `1: listen: expected text, found a number; write it in quotes, as listen: "8080", instead`},
+		{"listen: \"8080\"", `1: "8080" is not an address to listen on; write 127.0.0.1:8080 instead`},
+		{"data: [x]", `1: data: expected text, found a list; write data: ./data instead`},
+		{"data: {x: y}", `1: data: expected text, found a map; write data: ./data instead`},
+		{"data: true", `1: data: expected text, found true or false; write it in quotes, as data: "true", instead`},
+		{"data: 2026-01-01", `1: data: expected text, found a date; write it in quotes, as data: "2026-01-01", instead`},
+		{"data: ''", `1: the data directory has no name; write ./data instead`},
+		{"durability: some", `1: durability: "some" is unknown; write full or normal instead`},
+		{"log_format: xml", `1: log_format: "xml" is unknown; write text or json instead`},
+		{"auth: token", `1: auth: "token" is unknown; write none or keys instead`},
+		{"auth: {mode: token}", `1: auth: "token" is unknown; write none or keys instead`},
+		{"auth: {kind: none}", `1: auth: unknown key "kind"; write one of mode instead`},
+		{"auth: [none]", `1: auth: expected a map, found a list; write auth: {mode: none} instead`},
+		{"models_strict: yes", `1: models_strict: "yes" is neither true nor false; write models_strict: true instead`},
+		{"models_strict: []", `1: models_strict: expected true or false, found a list; write models_strict: true instead`},
+		{"cors_origins: https://a.b", `1: cors_origins: expected a list, found text; write cors_origins: [https://app.example.com] instead`},
+		{"cors_origins: [a.b]", `1: cors_origins: "a.b" is not an origin, which is a scheme, a host and perhaps a port; write https://app.example.com instead`},
+		{"cors_origins:\n- https://a.b/path", `2: cors_origins: "https://a.b/path" is not an origin, which is a scheme, a host and perhaps a port; write https://app.example.com instead`},
+		{"cors_origins: ['https://*.b']", `1: cors_origins: "https://*.b" is not an origin, which is a scheme, a host and perhaps a port; write https://app.example.com instead`},
+
+		// Environment variables.
+		{"data: ${NOT_SET}/x", `1: data: the environment variable NOT_SET is not set or is empty; set it, or write the value itself instead`},
+		{"data: ${NOT-SET}", `1: data: ${ begins the name of an environment variable, which ends with } and has only letters, digits and _; write ${NAME} instead`},
+		{"data: ${OPEN", `1: data: ${ begins the name of an environment variable, which ends with } and has only letters, digits and _; write ${NAME} instead`},
+		{"models_strict: ${NOT_SET}", `1: models_strict: the environment variable NOT_SET is not set or is empty; set it, or write the value itself instead`},
+
+		// Upstreams.
+		{"upstreams: {name: a}", `1: upstreams: expected a list, found a map; write "- name: openai" below it instead`},
+		{"upstreams: [a]", `1: upstreams: expected a map, found text; write name: openai instead`},
+		{"upstreams: [{base_url: http://a}]", `1: upstreams: an upstream has no name; write name: openai, or another, instead`},
+		{"upstreams:\n- name: a", `2: upstreams: an upstream has no base_url; write base_url: http://localhost:11434/v1, or another, instead`},
+		{"upstreams:\n- {name: a, base_url: http://a}\n- {name: a, base_url: http://b}", `3: upstreams: the name "a" is taken by the upstream on line 2; write another name instead`},
+		{"upstreams: [{name: a/b, base_url: http://a}]", `1: name: "a/b" cannot be the name of an upstream, which has no space, /, | or *; write name: openai, or another, instead`},
+		{"upstreams: [{name: a, base_url: a.b}]", `1: base_url: a base URL begins with http:// or https://; write something like http://localhost:11434/v1 instead`},
+		{"upstreams: [{name: a, base_url: 5}]", `1: base_url: expected text, found a number; write it in quotes, as base_url: "5", instead`},
+		{"upstreams: [{name: a, base_url: 'http://me:sk-hidden@h'}]", `1: base_url: a key or password in the URL would be shown in logs; write it as the upstream's key instead`},
+		{up + "baseurl: x", `4: upstreams: unknown key "baseurl"; write base_url instead`},
+		{up + "api_key: [sk-hidden]", `4: api_key: expected text, found a list; write api_key: "…", in quotes, or api_key: ${OPENAI_API_KEY} instead`},
+		{up + "api_key: 123456", `4: api_key: expected text, found a number; write api_key: "…", in quotes, or api_key: ${OPENAI_API_KEY} instead`},
+		{up + "api_key: ''", `4: api_key: the key is empty or contains a line break; write api_key: ${OPENAI_API_KEY} instead`},
+		{up + `api_key: "sk-hidden\nx"`, `4: api_key: the key is empty or contains a line break; write api_key: ${OPENAI_API_KEY} instead`},
+		{up + "api_key: ${NOT_SET}", `4: api_key: the environment variable NOT_SET is not set or is empty; set it, or write the value itself instead`},
+		{up + "api_key: a\n    api_key_file: good.txt", `5: api_key and api_key_file are both there; write one of them instead`},
+		{up + "api_key_file: none.txt", `4: api_key_file: open none.txt: no such file or directory; write the name of a file that can be read instead`},
+		{up + "api_key_file: bad.txt", `4: api_key_file: the file does not hold one key; write the key alone into it instead`},
+		{up + "api_key_file: 5", `4: api_key_file: expected text, found a number; write it in quotes, as api_key_file: "5", instead`},
+		{up + "auth: basic", `4: auth: "basic" is unknown; write bearer, raw, api-key or none instead`},
+		{up + "headers: [a]", `4: headers: expected a map, found a list; write headers: {X-Title: understudy} instead`},
+		{up + "headers: {a b: c}", `4: headers: "a b" cannot be the name of a header; write a name like X-Title instead`},
+		{up + "headers: {a: 5}", `4: headers: expected text for a, found a number; write it in quotes instead`},
+		{up + `headers: {a: "sk-hidden\n"}`, `4: headers: the value of a contains a line break or another control character; write it in one line instead`},
+		{up + "stream: maybe", `4: stream: "maybe" is unknown; write auto, always or never instead`},
+		{up + "idle_timeout: 60", `4: idle_timeout: "60" is not a duration above zero with its unit; write idle_timeout: 60s instead`},
+		{up + "idle_timeout: -5s", `4: idle_timeout: "-5s" is not a duration above zero with its unit; write idle_timeout: 60s instead`},
+		{up + "idle_timeout: [5s]", `4: idle_timeout: expected a duration, found a list; write idle_timeout: 60s instead`},
+		{up + "max_retries: many", `4: max_retries: "many" is not a whole number from 0 up; write max_retries: 4 instead`},
+		{up + "max_retries: -1", `4: max_retries: "-1" is not a whole number from 0 up; write max_retries: 4 instead`},
+		{up + "context_window: 0", `4: context_window: "0" is not a whole number from 1 up; write context_window: 128000 instead`},
+		{up + "context_window: {}", `4: context_window: expected a whole number, found a map; write context_window: 128000 instead`},
+		{up + "embedding_model: []", `4: embedding_model: expected text, found a list; write embedding_model: text-embedding-3-small instead`},
+
+		// Models.
+		{"models: [a]", `1: models: expected a map, found a list; write "gpt-4*": openai/gpt-5-mini instead`},
+		{"models: {a: 5}", `1: models: expected text, found a number; write it in quotes, as models: "5", instead`},
+		{"models: {a: [b]}", `1: models: expected text, found a list; write models: "a": openai/gpt-5-mini instead`},
+		{"models: {'': b}", `1: models: the name of a model is empty; write "*" for all models instead`},
+		{"models: {a: b, a: c}", `1: models: "a" was written already on line 1; write it once instead`},
+		{"models:\n  a: ''", `2: models: "a" has a target without a name; write builtin/MODEL instead`},
+		{up + "\nmodels:\n  x: a/y |", `6: models: "x" has a target without a name; write a/MODEL instead`},
+		{up + "\nmodels:\n  x: a/", `6: models: "x" has a target without a name; write a/MODEL instead`},
+		{"upstreams: [{name: openai, base_url: http://a}, {name: groq, base_url: http://b}]\nmodels:\n  x: opnai/y", `3: models: "x" goes to the upstream "opnai", which is not configured; write openai/y instead`},
+		{"upstreams: [{name: openai, base_url: http://a}, {name: groq, base_url: http://b}]\nmodels:\n  x: meta/y", `3: models: "x" goes to the upstream "meta", which is not configured; write openai/meta/y, or another upstream before it, instead`},
+
+		// Several at once, in the order of their lines.
+		{"upstreams: [{name: a}]\ndata: []\nauth: x", "1: upstreams: an upstream has no base_url; write base_url: http://localhost:11434/v1, or another, instead\n" +
+			"c.yaml:2: data: expected text, found a list; write data: ./data instead\nc.yaml:3: auth: \"x\" is unknown; write none or keys instead"},
+	} {
+		t.Run(c.content, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			require.NoError(t, os.WriteFile("good.txt", []byte("sk"), 0o600))
+			require.NoError(t, os.WriteFile("bad.txt", []byte("two\nlines"), 0o600))
+			require.NoError(t, os.WriteFile("c.yaml", []byte(c.content), 0o600))
+			path := "c.yaml"
+			_, err := loadConfig(ServeFlags{StoreFlags: StoreFlags{Config: &path}}, environment{}.get)
+			require.EqualError(t, err, "c.yaml:"+c.want)
+			require.NotContains(t, err.Error(), "hidden")
+		})
+	}
+}
+
+func TestFilesThatAreFine(t *testing.T) {
+	for _, content := range []string{
+		"", "# nothing", "---\n", "listen:\nauth:\nupstreams:\nmodels:\ncors_origins:\n", "null",
+		"upstreams: [{name: a, base_url: http://a, api_key: , headers: , stream: }]",
+		"upstreams: [{name: a, base_url: http://a}]\nmodels: {x: meta-llama/llama}",
+		"upstreams: [{name: a, base_url: http://a, max_retries: \"${N}\", context_window: ${N}}]",
+	} {
+		_, err := readConfig("c.yaml", []byte(content), environment{"N": "7"}.get)
+		require.NoError(t, err, content)
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for words, want := range map[string]int{"a a": 0, "listen liste": 1, "kitten sitting": 3, "abc cab": 2, "x abc": 3} {
+		a, b, _ := strings.Cut(words, " ")
+		require.Equal(t, want, distance(a, b), words)
+		require.Equal(t, want, distance(b, a), words)
+	}
+}
+
+// Whatever the file holds, reading it ends with a configuration or with lines
+// that say where, what and what instead, and never with a variable's value.
+func FuzzReadConfig(f *testing.F) {
+	f.Add([]byte(exampleConfig))
+	f.Add([]byte("upstreams:\n- &a {name: a, base_url: http://a, api_key: ${SECRET}}\n- *a\nmodels: {x: a/b|c}"))
+	f.Add([]byte("listen: [a\nauth: {mode: ${SECRET}}\nbase_url: ${SECRET}"))
+	f.Add([]byte("&x [*x]"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		getenv := func(name string) string {
+			if name == "SECRET" {
+				return "hidden-value"
+			}
+			return ""
+		}
+		c, err := readConfig("c.yaml", content, getenv)
+		if err == nil {
+			err = c.checkModels([]Upstream{{Name: "a"}, {Name: "b"}}, setting{})
+		}
+		if err == nil {
+			return
+		}
+		require.NotContains(t, err.Error(), "hidden-value")
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			require.Regexp(t, `^c\.yaml:[0-9]+: .+; (write|set) .+ instead$`, line)
+		}
+	})
+}

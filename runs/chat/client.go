@@ -1,0 +1,261 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Client makes model calls. It is safe for concurrent use.
+type Client struct {
+	config   Config
+	routes   []route
+	http     *http.Client
+	profiles profiles
+}
+
+// New checks the configuration and returns a Client. Its errors say what to
+// write instead.
+func New(config Config) (*Client, error) {
+	config, err := config.complete()
+	if err != nil {
+		return nil, err
+	}
+	routes, err := readRoutes(config.Models, config.Upstreams)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{config: config, routes: routes, http: newHTTPClient(config)}, nil
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+func (c *Client) upstream(name string) *Upstream {
+	for i := range c.config.Upstreams {
+		if c.config.Upstreams[i].Name == name {
+			return &c.config.Upstreams[i]
+		}
+	}
+	return &c.config.Upstreams[0]
+}
+
+// Complete makes one model call: it routes, adapts the request to what the
+// backend takes, repeats what is worth repeating and goes on to the next
+// backend of a route. Text goes to sink (which may be nil) as it comes; after
+// that nothing is repeated.
+//
+// The error is an *Error, or the cause of the context's end. With an error,
+// the Answer is what there was, with the record of the last exchange.
+func (c *Client) Complete(ctx context.Context, req Request, sink Sink) (Answer, error) {
+	targets, err := c.Route(req.Model)
+	if err != nil {
+		return Answer{}, err
+	}
+	shown := &shownSink{sink: sink}
+	retried := 0
+	for i, target := range targets {
+		t := &turn{client: c, target: target, upstream: c.upstream(target.Upstream), request: req, sink: shown}
+		last := i == len(targets)-1
+		answer, f := t.run(ctx, last)
+		retried += t.tries - 1
+		answer.Exchange.Retries = retried
+		switch {
+		case f == nil:
+			return answer, nil
+		case ctx.Err() != nil:
+			return answer, context.Cause(ctx)
+		case last || shown.used || f.code == InvalidPrompt:
+			return answer, t.failed(f, answer)
+		}
+		c.config.Logger.LogAttrs(ctx, slog.LevelWarn, "model call goes to the next upstream",
+			slog.String("from", target.String()), slog.String("to", targets[i+1].String()),
+			slog.String("reason", redact(f.message, t.upstream.secrets())))
+		retried++
+	}
+	return Answer{}, &Error{Code: ServerError, Message: "The model has no upstream."}
+}
+
+// shownSink notes that something was shown, after which no retry can take it
+// back.
+type shownSink struct {
+	sink Sink
+	used bool
+}
+
+func (s *shownSink) Text(delta string) {
+	s.used = true
+	if s.sink != nil {
+		s.sink.Text(delta)
+	}
+}
+
+func (s *shownSink) Refusal(delta string) {
+	s.used = true
+	if s.sink != nil {
+		s.sink.Refusal(delta)
+	}
+}
+
+// turn is one model call at one target.
+type turn struct {
+	client   *Client
+	target   Target
+	upstream *Upstream
+	request  Request
+	sink     *shownSink
+	tries    int
+}
+
+// run repeats the exchange until it succeeds or cannot. When another target
+// waits, a dead upstream is not waited for long.
+func (t *turn) run(ctx context.Context, last bool) (Answer, *failure) {
+	limit := t.upstream.MaxRetries
+	if !last {
+		limit = min(limit, 1)
+	}
+	retries := newRetries(limit, t.client.config.Now)
+	p := t.client.profiles.of(t.target, t.upstream)
+	var learnt []string
+	for {
+		answer, wire, f := t.once(ctx, p)
+		if f == nil {
+			t.remember(ctx, p, learnt)
+			return answer, nil
+		}
+		if ctx.Err() != nil || t.sink.used {
+			return answer, f
+		}
+		if what := changed(&p, wire, f); what != "" {
+			learnt = append(learnt, what)
+			continue
+		}
+		wait, again := retries.next(f)
+		if !again {
+			return answer, f
+		}
+		t.logRetry(ctx, f, wait)
+		if t.client.config.Sleep(ctx, wait) != nil {
+			return answer, f
+		}
+	}
+}
+
+// once makes one exchange.
+func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failure) {
+	t.tries++
+	wire := buildRequest(t.request, t.target, p)
+	x := &exchange{client: t.client.http, upstream: t.upstream, now: t.client.config.Now}
+	x.record.Upstream, x.record.Model = t.target.Upstream, t.target.Model
+	body, err := marshal(wire)
+	if err != nil {
+		return Answer{Exchange: x.record}, wire, &failure{code: ServerError, message: "The request could not be written as JSON."}
+	}
+	checked := mustBeChecked(t.request, p)
+	var sink Sink = t.sink
+	if checked {
+		sink = nil
+	}
+	fold, ended, f := x.do(ctx, body, wire.Stream, sink)
+	if f != nil {
+		return Answer{Exchange: x.record}, wire, f
+	}
+	answer, f := fold.settle(ended, t.request.Tools)
+	answer.Exchange = x.record
+	if f != nil {
+		return answer, wire, f
+	}
+	if t.request.ParallelToolCalls != nil && !*t.request.ParallelToolCalls && len(answer.Calls) > 1 {
+		answer.Calls = answer.Calls[:1]
+	}
+	answer.State = fold.state(t.target, len(answer.Calls))
+	if f = check(&answer, t.request, p); f != nil {
+		return answer, wire, f
+	}
+	if fold.sink == nil {
+		t.showWhole(answer)
+	}
+	return answer, wire, nil
+}
+
+// showWhole hands on an answer that was held back until it was judged.
+func (t *turn) showWhole(answer Answer) {
+	if answer.Refusal != "" {
+		t.sink.Refusal(answer.Refusal)
+	}
+	if answer.Text != "" {
+		t.sink.Text(answer.Text)
+	}
+}
+
+// mustBeChecked tells whether the request asks in words for something that the
+// API client was promised.
+func mustBeChecked(req Request, p profile) bool {
+	return p.json == jsonInWords && formatOf(req) != "" || p.noToolChoice && forcesCall(req)
+}
+
+func forcesCall(req Request) bool {
+	return req.ToolChoice.Mode == "required" || req.ToolChoice.Mode == "function"
+}
+
+// checkTries is how often a model that did not do as it was told is asked
+// again.
+const checkTries = 2
+
+// check holds an answer against what was asked for in words.
+func check(answer *Answer, req Request, p profile) *failure {
+	if !mustBeChecked(req, p) || answer.Finish != FinishStop || answer.Refusal != "" {
+		return nil
+	}
+	if forcesCall(req) && p.noToolChoice && len(answer.Calls) == 0 {
+		return &failure{code: ServerError, retry: true, tries: checkTries, words: "",
+			message: "The backend takes no tool_choice, and the model did not call a function when it was told to."}
+	}
+	if p.json != jsonInWords || formatOf(req) == "" || len(answer.Calls) > 0 {
+		return nil
+	}
+	text, ok := bareJSON(answer.Text)
+	if !ok {
+		return &failure{code: ServerError, retry: true, tries: checkTries,
+			message: "The backend takes no response_format, and the model did not answer with JSON when it was told to."}
+	}
+	answer.Text = text
+	return nil
+}
+
+// failed turns the last failure into the error that the run shows.
+func (t *turn) failed(f *failure, answer Answer) *Error {
+	message := f.message
+	if f.unknown {
+		message = fmt.Sprintf("%s (The model %q went to the upstream %q as %q; the models: map in the server's configuration can send it elsewhere.)",
+			message, t.request.Model, t.target.Upstream, t.target.Model)
+	}
+	return &Error{
+		Code:     f.code,
+		Message:  redact(message, t.upstream.secrets()),
+		Overflow: f.overflow,
+		Partial:  answer,
+	}
+}
+
+// remember keeps what the backend refused, once the changed request went
+// through.
+func (t *turn) remember(ctx context.Context, p profile, learnt []string) {
+	if len(learnt) == 0 {
+		return
+	}
+	t.client.profiles.remember(t.target, p)
+	for _, what := range learnt {
+		t.client.config.Logger.LogAttrs(ctx, slog.LevelInfo, "learnt from a refused request: from now on this model "+what,
+			slog.String("upstream", t.target.Upstream), slog.String("model", t.target.Model))
+	}
+}
+
+func (t *turn) logRetry(ctx context.Context, f *failure, wait time.Duration) {
+	t.client.config.Logger.LogAttrs(ctx, slog.LevelWarn, "model call is repeated",
+		slog.String("upstream", t.target.Upstream), slog.String("model", t.target.Model),
+		slog.Duration("wait", wait), slog.Int("status", f.status),
+		slog.String("reason", redact(f.message, t.upstream.secrets())))
+}

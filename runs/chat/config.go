@@ -1,0 +1,219 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Auth says how an upstream wants its key.
+type Auth string
+
+// The ways to send a key. The scheme is a setting, never a guess.
+const (
+	AuthBearer Auth = "bearer"  // Authorization: Bearer KEY
+	AuthRaw    Auth = "raw"     // Authorization: KEY
+	AuthAPIKey Auth = "api-key" // api-key: KEY, as Azure wants it
+	AuthNone   Auth = "none"
+)
+
+// Streaming says whether an upstream is asked to stream.
+type Streaming string
+
+// Auto streams, and stops when the upstream turns out not to be able to.
+const (
+	StreamAuto   Streaming = "auto"
+	StreamAlways Streaming = "always"
+	StreamNever  Streaming = "never"
+)
+
+// The values that zero fields of an Upstream stand for.
+const (
+	DefaultBaseURL       = "https://api.openai.com/v1"
+	DefaultIdleTimeout   = 60 * time.Second
+	DefaultMaxRetries    = 4
+	DefaultContextWindow = 128_000
+)
+
+// Upstream is one configured backend. Every zero field stands for its default.
+type Upstream struct {
+	Name           string // how models and logs name it; default "default"
+	BaseURL        string // without /chat/completions; default DefaultBaseURL
+	APIKey         string // empty = none is sent; never stored, logged or shown
+	Auth           Auth   // default bearer
+	Headers        map[string]string
+	Stream         Streaming     // default auto
+	IdleTimeout    time.Duration // longest silence inside an answer; ten times as much before its first byte
+	MaxRetries     int           // default DefaultMaxRetries; negative = none
+	ContextWindow  int           // tokens; default DefaultContextWindow
+	EmbeddingModel string        // empty = this upstream embeds nothing
+}
+
+// Mapping sends the models that match Pattern, in which * stands for any text,
+// to Target: "upstream/model", or several of these with | between them, each
+// asked when the one before it is down or refuses. A model of * is the one the
+// client asked for.
+type Mapping struct {
+	Pattern string
+	Target  string
+}
+
+// Config configures a Client. At least one upstream is needed.
+type Config struct {
+	Upstreams    []Upstream
+	Models       []Mapping // the first match wins
+	ModelsStrict bool      // refuse models that match nothing
+
+	// Transport replaces the network, for tests.
+	Transport http.RoundTripper
+	// Schemes serves base URLs with other schemes than http and https.
+	Schemes map[string]http.RoundTripper
+	Logger  *slog.Logger
+	Now     func() time.Time
+	// Sleep waits between two tries; it returns early, with an error, when
+	// the context ends.
+	Sleep func(context.Context, time.Duration) error
+}
+
+// complete fills in the defaults and checks what was written.
+func (c Config) complete() (Config, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Sleep == nil {
+		c.Sleep = sleep
+	}
+	if len(c.Upstreams) == 0 {
+		return c, errors.New("no upstream is configured: write one under upstreams, with a name and a base_url")
+	}
+	c.Upstreams = slices.Clone(c.Upstreams)
+	names := map[string]bool{}
+	for i := range c.Upstreams {
+		u := &c.Upstreams[i]
+		u.setDefaults()
+		if err := u.validate(c.Schemes); err != nil {
+			return c, err
+		}
+		if names[u.Name] {
+			return c, fmt.Errorf("two upstreams are called %q: give each its own name", u.Name)
+		}
+		names[u.Name] = true
+	}
+	return c, nil
+}
+
+func (u *Upstream) setDefaults() {
+	setDefault(&u.Name, "default")
+	setDefault(&u.BaseURL, DefaultBaseURL)
+	setDefault(&u.Auth, AuthBearer)
+	setDefault(&u.Stream, StreamAuto)
+	setDefault(&u.IdleTimeout, DefaultIdleTimeout)
+	setDefault(&u.MaxRetries, DefaultMaxRetries)
+	setDefault(&u.ContextWindow, DefaultContextWindow)
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (u *Upstream) validate(schemes map[string]http.RoundTripper) error {
+	if strings.ContainsAny(u.Name, "/|*") {
+		return fmt.Errorf("upstream %q: a name cannot contain /, | or *", u.Name)
+	}
+	base, err := url.Parse(u.BaseURL)
+	if err != nil {
+		return fmt.Errorf("upstream %q: base_url is not a URL: write something like http://localhost:11434/v1", u.Name)
+	}
+	_, served := schemes[base.Scheme]
+	web := (base.Scheme == "http" || base.Scheme == "https") && base.Host != ""
+	if !served && !web {
+		return fmt.Errorf("upstream %q: base_url must begin with http:// or https:// and a host, like http://localhost:11434/v1", u.Name)
+	}
+	if !slices.Contains([]Auth{AuthBearer, AuthRaw, AuthAPIKey, AuthNone}, u.Auth) {
+		return fmt.Errorf("upstream %q: auth is %q: write bearer, raw, api-key or none", u.Name, u.Auth)
+	}
+	if !slices.Contains([]Streaming{StreamAuto, StreamAlways, StreamNever}, u.Stream) {
+		return fmt.Errorf("upstream %q: stream is %q: write auto, always or never", u.Name, u.Stream)
+	}
+	if u.IdleTimeout < 0 {
+		return fmt.Errorf("upstream %q: idle_timeout is negative: write a duration like 60s", u.Name)
+	}
+	if u.ContextWindow < 0 {
+		return fmt.Errorf("upstream %q: context_window is negative: write a number of tokens", u.Name)
+	}
+	if strings.ContainsAny(u.APIKey, "\r\n\x00") {
+		return fmt.Errorf("upstream %q: api_key contains a line break", u.Name)
+	}
+	return nil
+}
+
+// endpoint returns the address of path below the base URL, whose query is kept
+// because Azure's api-version stands there.
+func (u *Upstream) endpoint(path string) (string, error) {
+	base, err := url.Parse(u.BaseURL)
+	if err != nil {
+		return "", fmt.Errorf("upstream %q: base_url is not a URL", u.Name)
+	}
+	root := strings.TrimSuffix(strings.TrimRight(base.Path, "/"), "/chat/completions")
+	base.Path = strings.TrimRight(root, "/") + path
+	base.RawPath = ""
+	base.Fragment = ""
+	return base.String(), nil
+}
+
+// setHeaders writes the key and the configured headers; the latter win.
+func (u *Upstream) setHeaders(h http.Header) {
+	if u.APIKey != "" {
+		switch u.Auth {
+		case AuthBearer:
+			h.Set("Authorization", "Bearer "+u.APIKey)
+		case AuthRaw:
+			h.Set("Authorization", u.APIKey)
+		case AuthAPIKey:
+			h.Set("Api-Key", u.APIKey)
+		}
+	}
+	for name, value := range u.Headers {
+		h.Set(name, value)
+	}
+}
+
+// minSecret keeps short header values, like a version, out of the redaction.
+const minSecret = 8
+
+// secrets lists what must not appear in an error message.
+func (u *Upstream) secrets() []string {
+	var all []string
+	if u.APIKey != "" {
+		all = append(all, u.APIKey)
+	}
+	for _, value := range u.Headers {
+		if len(value) >= minSecret {
+			all = append(all, value)
+		}
+	}
+	return all
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

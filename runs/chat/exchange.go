@@ -1,0 +1,125 @@
+package chat
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// maxErrorPage bounds what is read of an error answer, in bytes.
+const maxErrorPage = 1 << 20
+
+// exchange is one request and its answer.
+type exchange struct {
+	client   *http.Client
+	upstream *Upstream
+	now      func() time.Time
+	record   Exchange
+}
+
+// do sends the body and reads the answer. Its fold is empty when the failure
+// came before an answer.
+func (x *exchange) do(ctx context.Context, body []byte, stream bool, sink Sink) (*fold, error, *failure) {
+	x.record.Request = body
+	x.record.Started = x.now()
+	defer func() { x.record.Ended = x.now() }()
+	ctx, dog := newWatchdog(ctx, x.upstream.IdleTimeout)
+	defer dog.stop()
+	f := &fold{now: x.now}
+	req, err := x.request(ctx, body, stream)
+	if err != nil {
+		return f, nil, &failure{code: ServerError, message: "The request could not be made; the upstream's base_url or headers are wrong."}
+	}
+	res, err := x.client.Do(req)
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errIdle) {
+			err = errIdle
+		}
+		return f, nil, x.unreachable(err)
+	}
+	defer res.Body.Close()
+	x.record.Status = res.StatusCode
+	watched := &watchedBody{Reader: res.Body, ctx: ctx, dog: dog, idle: x.upstream.IdleTimeout}
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return f, nil, x.refused(res, watched)
+	}
+	r := read(watched, sink, x.now)
+	x.record.Response = r.raw
+	x.record.FirstToken = r.fold.firstSeen
+	if r.fold.done {
+		watched.drain()
+	}
+	return r.fold, r.ended, nil
+}
+
+func (x *exchange) request(ctx context.Context, body []byte, stream bool) (*http.Request, error) {
+	address, err := x.upstream.endpoint("/chat/completions")
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "understudy")
+	req.Header.Set("Accept", "application/json")
+	if stream {
+		req.Header.Set("Accept", "text/event-stream")
+	}
+	x.upstream.setHeaders(req.Header)
+	return req, nil
+}
+
+// refused judges an answer with an error status.
+func (x *exchange) refused(res *http.Response, body io.Reader) *failure {
+	page, _ := io.ReadAll(io.LimitReader(body, maxErrorPage))
+	x.record.Response = page
+	if res.StatusCode >= 300 && res.StatusCode < 400 {
+		return &failure{code: ServerError, status: res.StatusCode, message: fmt.Sprintf(
+			"The upstream %q answered with a redirect (HTTP status %d) instead of a chat completion: its base_url is wrong.",
+			x.upstream.Name, res.StatusCode)}
+	}
+	f := classify(res.StatusCode, res.Header, page)
+	if f.status == http.StatusNotFound && !f.unknown {
+		f.message = strings.TrimRight(f.message, ". ") + fmt.Sprintf(
+			". (The base_url of the upstream %q may be wrong: it usually ends in /v1.)", x.upstream.Name)
+	}
+	return f
+}
+
+// unreachable judges an exchange that got no answer. Addresses stay in the
+// log: the API client is told what kind of trouble it is.
+func (x *exchange) unreachable(err error) *failure {
+	f := &failure{code: ServerError, retry: true}
+	reason := "the connection broke"
+	var dns *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, errIdle):
+		reason = "it did not answer in time"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		reason = "connection refused"
+	case errors.As(err, &dns):
+		reason = "its host name is not known"
+	case errors.As(err, &certificate):
+		reason = "its certificate is not trusted"
+		f.retry = false
+	case strings.Contains(err.Error(), "HTTP response to HTTPS client"):
+		reason = "it speaks http, not https"
+		f.retry = false
+	case errors.As(err, &timeout) && timeout.Timeout():
+		reason = "connecting took too long"
+	}
+	f.message = fmt.Sprintf("The upstream %q could not be reached: %s.", x.upstream.Name, reason)
+	return f
+}

@@ -1,0 +1,67 @@
+package chat
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+// splitReader hands out data in pieces whose sizes come from cuts.
+type splitReader struct {
+	data []byte
+	cuts []byte
+	i    int
+}
+
+func (s *splitReader) Read(p []byte) (int, error) {
+	if len(s.data) == 0 {
+		return 0, io.EOF
+	}
+	n := 1
+	if len(s.cuts) > 0 {
+		n += int(s.cuts[s.i%len(s.cuts)])
+		s.i++
+	}
+	n = copy(p, s.data[:min(n, len(s.data))])
+	s.data = s.data[n:]
+	return n, nil
+}
+
+// FuzzReader holds that no bytes make the reader panic or hang, that what it
+// returns is clean, and that the network's splits do not matter.
+func FuzzReader(f *testing.F) {
+	files, _ := filepath.Glob("testdata/zoo/*.json")
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil || len(raw) > 16<<10 {
+			continue
+		}
+		var fixture zooFixture
+		require.NoError(f, json.Unmarshal(raw, &fixture))
+		var body []byte
+		for _, piece := range fixture.HTTP.pieces(f) {
+			body = append(body, piece...)
+		}
+		f.Add(body, []byte{0, 6, 40})
+	}
+	f.Add([]byte(texts(`"\ud83d"`, `"\ude00"`, `"<think>a</think>b"`)), []byte{2})
+	f.Fuzz(func(t *testing.T, body, cuts []byte) {
+		whole, shown := readAll(strings.NewReader(string(body)))
+		split, _ := readAll(&splitReader{data: body, cuts: cuts})
+		require.Equal(t, whole, split)
+		require.True(t, strings.HasPrefix(whole.text, shown))
+		require.True(t, utf8.ValidString(whole.text+whole.refusal+whole.reasoning))
+		for _, c := range whole.calls {
+			require.NotEmpty(t, c.Name)
+			require.NotEmpty(t, c.Arguments)
+			require.True(t, utf8.ValidString(c.Name+c.Arguments))
+		}
+		_ = classify(500, nil, body)
+	})
+}

@@ -1,0 +1,109 @@
+package chat
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+)
+
+// reading is an answer that was read to its end.
+type reading struct {
+	fold  *fold
+	ended error // why reading stopped; io.EOF is the good reason
+	raw   []byte
+}
+
+var (
+	errWebPage       = errors.New("a web page instead of an answer")
+	errTruncatedJSON = errors.New("the answer is not valid JSON")
+)
+
+// read reads an answer from body. Its first byte decides what it is: neither
+// the request nor the Content-Type is to be trusted. Text goes to sink as it
+// comes; of a plain document nothing is shown before it was judged.
+func read(body io.Reader, sink Sink, now func() time.Time) reading {
+	t := &tape{r: body}
+	f := &fold{sink: sink, now: now}
+	first, ok := t.peek()
+	ended := error(io.EOF)
+	switch {
+	case !ok:
+		ended = t.err
+	case first == '<':
+		t.rest()
+		ended = errWebPage
+	case first == '{', first == '[' && !doneFirst(t):
+		f.sink = nil
+		ended = f.documents(t)
+	default:
+		ended = f.stream(t)
+	}
+	return reading{fold: f, ended: ended, raw: t.buf}
+}
+
+// doneFirst tells a bare [DONE] from a JSON array.
+func doneFirst(t *tape) bool {
+	for len(t.buf)-t.pos < len("[DONE]") && t.fill() {
+	}
+	return bytes.HasPrefix(t.buf[t.pos:], []byte("[DONE]"))
+}
+
+// documents reads a body of JSON: one whole answer, or chunks one after the
+// other without event framing.
+func (f *fold) documents(t *tape) error {
+	all := t.rest()
+	if !errors.Is(t.err, io.EOF) && !json.Valid(all) {
+		return t.err
+	}
+	var docs []json.RawMessage
+	for dec := json.NewDecoder(bytes.NewReader(all)); ; {
+		var doc json.RawMessage
+		if dec.Decode(&doc) != nil {
+			break
+		}
+		docs = append(docs, doc)
+	}
+	switch len(docs) {
+	case 0:
+		return errTruncatedJSON
+	case 1:
+		f.document(docs[0])
+	default:
+		for _, doc := range docs {
+			if f.failure == nil {
+				f.frame(doc)
+			}
+		}
+	}
+	return io.EOF
+}
+
+// stream reads server-sent events until [DONE], an error or the end.
+func (f *fold) stream(t *tape) error {
+	e := &events{on: f.event}
+	for !f.done && f.failure == nil {
+		line, ok := t.line()
+		if !ok {
+			e.dispatch()
+			return t.err
+		}
+		e.line(line)
+	}
+	return io.EOF
+}
+
+func (f *fold) event(kind frameKind, data []byte) {
+	if f.done || f.failure != nil {
+		return
+	}
+	switch kind {
+	case frameDone:
+		f.done = true
+	case frameError:
+		f.failure = classify(0, nil, data)
+	case frameJSON:
+		f.frame(data)
+	}
+}

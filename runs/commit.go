@@ -1,0 +1,124 @@
+package runs
+
+import (
+	"context"
+	"errors"
+
+	"understudy/runs/chat"
+)
+
+// commit writes change together with what update makes of the run as it is
+// stored now, which may have new metadata or have been asked to cancel. The
+// driver then goes on from what was stored, also when update refused.
+func (d *driver) commit(change *Change, update func(*Record) error) error {
+	ctx := context.WithoutCancel(d.engine.ctx) // an answer that is paid for is stored, whatever ends the run
+	err := d.engine.store.Advance(ctx, d.rec.Run.ID, d.rec.Lease, func(r *Record) (*Change, error) {
+		if at, begun := d.live.begun(); begun {
+			_ = r.Run.move(start, at) // refused only when the run is being cancelled, which update finds
+		}
+		d.rec = r
+		if err := update(r); err != nil {
+			return nil, err
+		}
+		change.Run, change.Spent, change.Lease = r.Run, r.Spent, r.Lease
+		if !r.Run.Status.Runnable() {
+			change.Lease.Owner = ""
+		}
+		return change, nil
+	})
+	if err == nil {
+		d.steps = append(d.steps, change.Steps...)
+	}
+	return err
+}
+
+// overruled handles a commit that the machine refused because the client's
+// cancel came first: the run is concluded as cancelled with what was shown.
+func (d *driver) overruled(err error, call *ModelCall) error {
+	if _, illegal := errors.AsType[*IllegalTransition](err); illegal && d.rec.Run.Status.cancelling() {
+		if d.turn != nil && d.turn.message != nil {
+			d.turn.reopen()
+		}
+		return d.conclude(endCancelled, call)
+	}
+	return err
+}
+
+// done announces the state that was just committed and ends the leg.
+func (d *driver) done() {
+	d.turn = nil
+	d.live.settle()
+	d.live.log.run(d.rec.Run)
+	d.live.log.end()
+	if d.rec.Run.Status.Terminal() {
+		d.engine.logEnd(d.rec)
+	}
+}
+
+// outcome says what an answer makes of the run and its message.
+type outcome struct {
+	verb          verb
+	runReason     string // incomplete_details.reason of the run
+	messageReason string // incomplete_details.reason of the message; "" = completed
+}
+
+// outcomeOf decides by content: calls are calls whatever the finish reason says.
+func outcomeOf(answer chat.Answer, calls []ToolCall) outcome {
+	switch {
+	case len(calls) > 0:
+		return outcome{verb: requireAction}
+	case answer.Finish == chat.FinishLength:
+		return outcome{cutShort, maxCompletionTokens, "max_tokens"}
+	case answer.Finish == chat.FinishContentFilter:
+		return outcome{cutShort, contentFilter, contentFilter}
+	default:
+		return outcome{verb: complete}
+	}
+}
+
+// settle applies an outcome to the stored run.
+func (r *Record) settle(o outcome, at int64, calls []ToolCall) error {
+	if err := r.Run.move(o.verb, at); err != nil {
+		return err
+	}
+	if len(calls) > 0 {
+		r.Run.RequiredAction = requiredAction(calls)
+	}
+	if o.runReason != "" {
+		r.Run.IncompleteDetails = &IncompleteDetails{o.runReason}
+	}
+	r.sumUp()
+	return nil
+}
+
+// conclude applies an ending to the stored run. A run that was asked to cancel
+// ends cancelled even if it failed or expired first.
+func (r *Record) conclude(e ending, at int64, reason *LastError) error {
+	if err := r.Run.move(e.verb, at); err != nil {
+		return err
+	}
+	if e.verb == fail {
+		r.Run.LastError = reason
+	}
+	r.sumUp()
+	return nil
+}
+
+// sumUp shows the usage of a run that ended; before, it is null.
+func (r *Record) sumUp() {
+	if r.Run.Status.Terminal() {
+		usage := r.Spent.Usage
+		r.Run.Usage = &usage
+	}
+}
+
+// lastError is how the API shows why a model call failed, nil when it did not.
+func lastError(err error) *LastError {
+	if err == nil {
+		return nil
+	}
+	if failure, ok := errors.AsType[*chat.Error](err); ok {
+		return &LastError{Code: string(failure.Code), Message: failure.Message}
+	}
+	return &LastError{Code: string(chat.ServerError), Message: "Sorry, something went wrong."}
+}

@@ -1,0 +1,221 @@
+package runs
+
+import (
+	"strings"
+
+	"understudy/api/wire"
+	"understudy/assistants"
+	"understudy/threads"
+)
+
+const maxRunTools = 20
+
+// lifetime is how long a run may take, in seconds from its creation; waiting
+// for tool outputs counts (spec section 7).
+const lifetime = 600
+
+// Create is the body of POST /threads/{id}/runs and POST /threads/runs; nil
+// means "as the assistant has it".
+type Create struct {
+	assistants.Sampling
+	AssistantID            string
+	Model                  string
+	Instructions           *string
+	AdditionalInstructions *string
+	AdditionalMessages     []threads.NewMessage
+	Tools                  []assistants.Tool
+	ToolResources          assistants.ToolResources
+	Metadata               wire.Metadata
+	MaxPromptTokens        *int
+	MaxCompletionTokens    *int
+	Truncation             *Truncation
+	ToolChoice             *ToolChoice
+	ParallelToolCalls      *bool
+	Stream                 bool
+
+	// Thread is set by POST /threads/runs only.
+	Thread *threads.Create
+}
+
+const noIntLimit = 1<<31 - 1
+
+// ReadCreate reads the body of POST /threads/{id}/runs.
+func ReadCreate(o *wire.Object, dialect wire.Dialect) (Create, error) {
+	c := readCreate(o, dialect)
+	c.AdditionalInstructions = o.String("additional_instructions", 0)
+	c.AdditionalMessages = threads.ReadMessages(o, "additional_messages", dialect)
+	return c, o.Err()
+}
+
+// ReadCreateWithThread reads the body of POST /threads/runs. Real clients send
+// a whole thread object as thread, so its other members are not refused.
+func ReadCreateWithThread(o *wire.Object, dialect wire.Dialect) (Create, error) {
+	c := readCreate(o, dialect)
+	c.ToolResources = assistants.ReadResources(o)
+	c.Thread = &threads.Create{}
+	if t := o.Object("thread"); t != nil {
+		t.Ignore("id", "object", "created_at")
+		thread, err := threads.ReadCreate(t, dialect)
+		o.Fail(err)
+		c.Thread = &thread
+	}
+	return c, o.Err()
+}
+
+func readCreate(o *wire.Object, dialect wire.Dialect) Create {
+	c := Create{
+		AssistantID:         o.RequiredString("assistant_id", 0),
+		Instructions:        o.String("instructions", 0),
+		Tools:               assistants.ReadTools(o, maxRunTools, dialect),
+		Metadata:            o.Metadata(dialect == wire.V1),
+		Sampling:            assistants.ReadSampling(o),
+		MaxPromptTokens:     o.Int("max_prompt_tokens", 1, noIntLimit),
+		MaxCompletionTokens: o.Int("max_completion_tokens", 1, noIntLimit),
+		Truncation:          readTruncation(o),
+		ToolChoice:          readToolChoice(o, dialect),
+		ParallelToolCalls:   o.Bool("parallel_tool_calls"),
+	}
+	if model := o.String("model", 0); model != nil {
+		c.Model = *model
+	}
+	if stream := o.Bool("stream"); stream != nil {
+		c.Stream = *stream
+	}
+	if c.AssistantID != "" {
+		o.Fail(wire.CheckID("assistant_id", c.AssistantID, "asst"))
+	}
+	return c
+}
+
+func readTruncation(o *wire.Object) *Truncation {
+	sub := o.Object("truncation_strategy")
+	if sub == nil {
+		return nil
+	}
+	t := &Truncation{}
+	if sub.Require("type") {
+		t.Type = sub.Enum("type", truncateAuto, lastMessages)
+	}
+	t.LastMessages = sub.Int("last_messages", 1, noIntLimit)
+	if t.Type == lastMessages {
+		sub.Require("last_messages")
+	}
+	_ = sub.Err()
+	return t
+}
+
+func readToolChoice(o *wire.Object, dialect wire.Dialect) *ToolChoice {
+	raw := o.Raw("tool_choice")
+	if raw == nil {
+		return nil
+	}
+	switch raw[0] {
+	case '"':
+		return &ToolChoice{Type: o.Enum("tool_choice", choiceNone, choiceAuto, choiceRequired)}
+	case '{':
+		return readNamedChoice(o.Object("tool_choice"), dialect)
+	default:
+		o.Fail(wire.WrongType(o.Path("tool_choice"), "one of a string or object", wire.TypeName(raw)))
+		return nil
+	}
+}
+
+func readNamedChoice(o *wire.Object, dialect wire.Dialect) *ToolChoice {
+	choice := &ToolChoice{}
+	types := []string{assistants.FunctionTool, assistants.CodeInterpreter, assistants.FileSearch}
+	if dialect == wire.V1 {
+		types = append(types, "retrieval")
+	}
+	if o.Require("type") {
+		choice.Type = o.Enum("type", types...)
+	}
+	switch choice.Type {
+	case assistants.FunctionTool:
+		if o.Require("function") {
+			if f := o.Object("function"); f != nil {
+				choice.Function = f.RequiredString("name", 0)
+				_ = f.Err()
+			}
+		}
+	case "retrieval":
+		choice.Type = assistants.FileSearch
+	}
+	o.Ignore("function") // some SDKs send it as null beside every type
+	_ = o.Err()
+	return choice
+}
+
+// fileIDs lists every file the run's new messages and thread name.
+func (c Create) fileIDs() []string {
+	ids := c.ToolResources.FileIDs()
+	if c.Thread != nil {
+		ids = append(ids, c.Thread.FileIDs()...)
+	}
+	for _, m := range c.AdditionalMessages {
+		ids = append(ids, m.FileIDs()...)
+	}
+	return ids
+}
+
+// build makes the run: a frozen copy of the assistant with the overrides.
+func (c Create) build(a *assistants.Assistant, id, threadID string, createdAt int64) (*Run, error) {
+	r := &Run{
+		ID: id, Object: "thread.run", CreatedAt: createdAt, AssistantID: a.ID, ThreadID: threadID,
+		Status: Queued, ExpiresAt: wire.Ptr(createdAt + lifetime),
+		Model: a.Model, Instructions: c.instructions(a), Tools: a.Tools, ToolResources: c.ToolResources, Metadata: c.Metadata,
+		Temperature: or(c.Temperature, a.Temperature), TopP: or(c.TopP, a.TopP), ReasoningEffort: or(c.ReasoningEffort, a.ReasoningEffort),
+		MaxPromptTokens: c.MaxPromptTokens, MaxCompletionTokens: c.MaxCompletionTokens,
+		Truncation:     *or(c.Truncation, &Truncation{Type: truncateAuto}),
+		ResponseFormat: *or(c.ResponseFormat, &a.ResponseFormat),
+		ToolChoice:     *or(c.ToolChoice, &ToolChoice{Type: choiceAuto}),
+		// The wire's default is true.
+		ParallelToolCalls: c.ParallelToolCalls == nil || *c.ParallelToolCalls,
+	}
+	if c.Model != "" {
+		r.Model = c.Model
+	}
+	if c.Tools != nil {
+		r.Tools = c.Tools
+	}
+	return r, r.checkToolChoice()
+}
+
+// instructions are the run's own or the assistant's, with the additional ones
+// behind a blank line.
+func (c Create) instructions(a *assistants.Assistant) *string {
+	base := or(c.Instructions, a.Instructions)
+	if c.AdditionalInstructions == nil || *c.AdditionalInstructions == "" {
+		return base
+	}
+	if base == nil || *base == "" {
+		return c.AdditionalInstructions
+	}
+	return wire.Ptr(strings.Join([]string{*base, *c.AdditionalInstructions}, "\n\n"))
+}
+
+// checkToolChoice refuses a choice that no tool of the run can fulfil.
+func (r *Run) checkToolChoice() error {
+	switch choice := r.ToolChoice; choice.Type {
+	case assistants.FunctionTool:
+		if assistants.FindFunction(r.Tools, choice.Function) == nil {
+			return wire.InvalidValue("tool_choice", "Invalid value: 'tool_choice'. The function '%s' is not among the run's tools.", choice.Function)
+		}
+	case assistants.CodeInterpreter, assistants.FileSearch:
+		if !assistants.HasTool(r.Tools, choice.Type) {
+			return wire.InvalidValue("tool_choice", "Invalid value: 'tool_choice'. The tool '%s' is not among the run's tools.", choice.Type)
+		}
+		return wire.InvalidValue("tool_choice", "Invalid value: 'tool_choice'. This server accepts and stores the tool '%s' but cannot run it yet, so it cannot be forced.", choice.Type)
+	case choiceRequired:
+		if len(offered(r.Tools)) == 0 {
+			return wire.InvalidValue("tool_choice", "Invalid value: 'tool_choice'. 'required' needs at least one function among the run's tools.")
+		}
+	}
+	return nil
+}
+
+func or[T any](first, second *T) *T {
+	if first != nil {
+		return first
+	}
+	return second
+}

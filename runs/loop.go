@@ -1,0 +1,250 @@
+package runs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"understudy/runs/chat"
+)
+
+// Why the context of a driven run ends before its time.
+var (
+	errCancelRequested = errors.New("the run was asked to cancel")
+	errDraining        = errors.New("the server is shutting down")
+	errRunExpired      = errors.New("the run has expired")
+)
+
+// driver drives one run that this process has leased. Its fields are what the
+// loop knows of the run between two commits.
+type driver struct {
+	engine *Engine
+	live   *live
+	rec    *Record
+	steps  []*StepRecord
+	turn   *turn // the model call in flight, nil between calls
+}
+
+// action is the one next thing for a run.
+type action int
+
+const (
+	askModel action = iota
+	awaitOutputs
+	concludeCancelled
+	concludeExpired
+	concludeCompleted
+	nothing
+)
+
+// next decides what to do from what is stored, and from nothing else.
+func next(run *Run, steps []*StepRecord, now time.Time) action {
+	switch {
+	case run.Status.Terminal():
+		return nothing
+	case run.Status.cancelling():
+		return concludeCancelled
+	case run.ExpiresAt != nil && now.Unix() >= *run.ExpiresAt:
+		return concludeExpired
+	case len(steps) == 0:
+		return askModel
+	}
+	last := steps[len(steps)-1].Step
+	switch {
+	case last.Type == MessageCreation:
+		return concludeCompleted
+	case len(last.unanswered()) > 0:
+		return awaitOutputs
+	default:
+		return askModel
+	}
+}
+
+// drive is the loop every run goes through, however it got here.
+func (d *driver) drive(ctx context.Context) error {
+	for {
+		switch next(d.rec.Run, d.steps, d.engine.now()) {
+		case askModel:
+			if err := d.ask(ctx); err != nil {
+				return err
+			}
+		case concludeCancelled:
+			return d.conclude(endCancelled, nil)
+		case concludeExpired:
+			return d.conclude(endExpired, nil)
+		case concludeCompleted:
+			return d.finish(complete, "")
+		case awaitOutputs, nothing:
+			return nil
+		}
+	}
+}
+
+// ask makes one model call and stores what came of it.
+func (d *driver) ask(ctx context.Context) error {
+	if err := d.start(); err != nil {
+		return err
+	}
+	if reason := d.rec.capReached(); reason != "" {
+		return d.finish(cutShort, reason)
+	}
+	d.turn = &turn{run: d.rec.Run, number: d.rec.Spent.Turns + 1, log: d.live.log, now: d.engine.now}
+	answer, dropped, err := d.complete(ctx)
+	call := newModelCall(d.turn.number, dropped, answer, lastError(err))
+	switch {
+	case err == nil:
+		return d.settle(answer, call)
+	case errors.Is(err, errPromptTooLong):
+		return d.finish(cutShort, maxPromptTokens)
+	case ctx.Err() != nil:
+		return d.interrupted(context.Cause(ctx), call)
+	default:
+		d.turn.catchUp(answer, nil)
+		return d.conclude(endFailed, call)
+	}
+}
+
+// start shows the run in progress. The state becomes durable with the next
+// commit: until then a crash leaves the run queued, to be taken up again.
+func (d *driver) start() error {
+	if err := d.rec.Run.move(start, d.engine.now().Unix()); err != nil {
+		return err
+	}
+	d.live.begin(*d.rec.Run.StartedAt)
+	d.live.log.run(d.rec.Run)
+	return nil
+}
+
+// interrupted ends a model call whose context ended. A draining server leaves
+// the run as it is stored: the next start takes it up.
+func (d *driver) interrupted(cause error, call *ModelCall) error {
+	switch {
+	case errors.Is(cause, errCancelRequested):
+		return d.conclude(endCancelled, call)
+	case errors.Is(cause, errRunExpired):
+		return d.conclude(endExpired, call)
+	default:
+		return cause
+	}
+}
+
+// complete calls the model. A prompt that overflows the model's window is
+// shortened and sent again as long as truncation may still drop something.
+func (d *driver) complete(ctx context.Context) (chat.Answer, int, error) {
+	run := d.rec.Run
+	budget, hard := d.rec.promptBudget(d.engine.model.ContextWindow(run.Model))
+	for {
+		p, err := d.engine.prompts.build(ctx, d.rec.Project, run, budget, hard)
+		if err != nil {
+			return chat.Answer{}, 0, err
+		}
+		answer, err := d.engine.model.Complete(ctx, d.rec.request(p.messages, len(d.steps) == 0), d.turn)
+		failure, failed := errors.AsType[*chat.Error](err)
+		if failed {
+			answer = failure.Partial
+		}
+		if !failed || !failure.Overflow || run.Truncation.Type != truncateAuto || !p.shrinkable {
+			return answer, p.dropped, err
+		}
+		budget = p.tokens * 2 / 3
+	}
+}
+
+// settle stores a settled answer.
+func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
+	t, at := d.turn, d.engine.now()
+	calls := d.rec.Run.toolCalls(answer, at)
+	t.catchUp(answer, calls)
+	o, usage := outcomeOf(answer, calls), usageOf(answer.Usage)
+
+	change := &Change{Call: call}
+	if t.message != nil {
+		t.closeMessage(at.Unix(), o.messageReason)
+		messageUsage := usage
+		if len(calls) > 0 { // the turn's tokens are shown once, on the step of its calls
+			messageUsage = Usage{}
+		}
+		t.step.complete(at.Unix(), messageUsage)
+		change.Messages = []*MessageRecord{t.messageRecord(answer)}
+		change.Steps = []*StepRecord{{Step: t.step, Turn: t.number}}
+	}
+	if len(calls) > 0 {
+		step := t.newStep(StepDetails{Type: ToolCalls, ToolCalls: calls}, at)
+		change.Steps = append(change.Steps, &StepRecord{
+			Step: step, Turn: t.number, Tokens: callTokens(calls), Used: usage, State: answer.State,
+		})
+	}
+	err := d.commit(change, func(r *Record) error {
+		r.Spent.Turns, r.Spent.Usage = t.number, r.Spent.Usage.plus(usage)
+		return r.settle(o, at.Unix(), calls)
+	})
+	if err != nil {
+		return d.overruled(err, call)
+	}
+	if t.message != nil {
+		t.publishMessage()
+	}
+	if len(calls) > 0 {
+		t.publishCalls(change.Steps[len(change.Steps)-1].Step)
+	}
+	d.done()
+	return nil
+}
+
+// conclude ends the run before its answer is settled. What was shown of a
+// message stays, incomplete; an open step is closed with the run.
+func (d *driver) conclude(e ending, call *ModelCall) error {
+	at := d.engine.now().Unix()
+	var reason *LastError
+	if call != nil {
+		reason = call.Error
+	}
+	change := &Change{Call: call}
+	switch t := d.turn; {
+	case t != nil && t.message != nil:
+		t.closeMessage(at, e.messageReason)
+		t.step.end(e, at, reason)
+		change.Messages = []*MessageRecord{t.messageRecord(chat.Answer{})}
+		change.Steps = []*StepRecord{{Step: t.step, Turn: t.number}}
+	case len(d.steps) > 0 && d.steps[len(d.steps)-1].Step.open():
+		step := *d.steps[len(d.steps)-1]
+		ended := *step.Step
+		step.Step = &ended
+		ended.end(e, at, reason)
+		change.Steps = []*StepRecord{&step}
+	}
+	var before Run
+	err := d.commit(change, func(r *Record) error {
+		if call != nil {
+			r.Spent.Turns++
+			r.Spent.Usage = r.Spent.Usage.plus(call.Usage)
+		}
+		before = *r.Run
+		return r.conclude(e, at, reason)
+	})
+	if err != nil {
+		return d.overruled(err, call)
+	}
+	if before.Status.cancelling() {
+		d.live.log.run(&before)
+	}
+	if d.turn != nil && d.turn.message != nil {
+		d.turn.publishMessage()
+	} else if len(change.Steps) > 0 {
+		d.live.log.publish("thread.run.step."+string(e.step), change.Steps[0].Step)
+	}
+	d.done()
+	return nil
+}
+
+// finish ends the run without another model call.
+func (d *driver) finish(v verb, reason string) error {
+	err := d.commit(&Change{}, func(r *Record) error {
+		return r.settle(outcome{verb: v, runReason: reason}, d.engine.now().Unix(), nil)
+	})
+	if err != nil {
+		return d.overruled(err, nil)
+	}
+	d.done()
+	return nil
+}

@@ -1,0 +1,70 @@
+package runs
+
+import (
+	"strings"
+
+	"understudy/api/wire"
+)
+
+// Outputs is the body of POST …/submit_tool_outputs.
+type Outputs struct {
+	Outputs []Output
+	Stream  bool
+}
+
+// Output answers one function call. A missing or null output counts as "".
+type Output struct {
+	CallID string
+	Output string
+}
+
+// ReadOutputs reads the body of POST …/submit_tool_outputs.
+func ReadOutputs(o *wire.Object) (Outputs, error) {
+	var out Outputs
+	if o.Require("tool_outputs") {
+		for _, obj := range o.Objects("tool_outputs", 0) {
+			output := Output{CallID: obj.RequiredString("tool_call_id", 0)}
+			if text := obj.String("output", 0); text != nil {
+				output.Output = *text
+			}
+			_ = obj.Err()
+			out.Outputs = append(out.Outputs, output)
+		}
+	}
+	if stream := o.Bool("stream"); stream != nil {
+		out.Stream = *stream
+	}
+	return out, o.Err()
+}
+
+// answer fills the outputs into the step. They must cover exactly the calls
+// that wait for one.
+func (s *Step) answer(outputs []Output) error {
+	byID := map[string]string{}
+	got := make([]string, len(outputs))
+	for i, o := range outputs {
+		got[i] = o.CallID
+		byID[o.CallID] = o.Output
+	}
+	var expected []string
+	covered := len(byID) == len(outputs)
+	for _, c := range s.unanswered() {
+		expected = append(expected, c.ID)
+		output, ok := byID[c.ID]
+		covered = covered && ok
+		c.Function.Output = &output
+	}
+	if !covered || len(expected) != len(outputs) {
+		return wire.Invalidf("Expected tool outputs for call_ids %s, got %s", pyList(expected), pyList(got))
+	}
+	return nil
+}
+
+// pyList writes a list as the hosted API did, in Python.
+func pyList(items []string) string {
+	quoted := make([]string, len(items))
+	for i, item := range items {
+		quoted[i] = "'" + item + "'"
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}

@@ -1,0 +1,274 @@
+package runs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"understudy/api/wire"
+	"understudy/assistants"
+	"understudy/threads"
+)
+
+// Assistants loads the assistant a run is made from; *assistants.Service is one.
+type Assistants interface {
+	Load(ctx context.Context, project, id string) (*assistants.Assistant, error)
+}
+
+// ThreadDeleter removes threads; the store is one.
+type ThreadDeleter interface {
+	DeleteThread(ctx context.Context, project, id string) error
+}
+
+// Service carries out the run and step routes.
+type Service struct {
+	store      Store
+	engine     *Engine
+	assistants Assistants
+	threads    ThreadDeleter
+	files      assistants.Files
+	models     assistants.Models
+	now        func() time.Time
+}
+
+// ServiceOptions are the service's neighbours.
+type ServiceOptions struct {
+	Store      Store
+	Engine     *Engine
+	Assistants Assistants
+	Threads    ThreadDeleter
+	Files      assistants.Files
+	Models     assistants.Models
+	Now        func() time.Time
+}
+
+// NewService returns a Service.
+func NewService(o ServiceOptions) *Service {
+	return &Service{
+		store: o.Store, engine: o.Engine, assistants: o.Assistants, threads: o.Threads,
+		files: o.Files, models: o.Models, now: o.Now,
+	}
+}
+
+const (
+	noun       = "run"
+	stepNoun   = "run step"
+	threadNoun = "thread"
+)
+
+// Create adds a run to a thread, or to a new one when c.Thread is set, and lets
+// the engine drive it. The log is nil unless c.Stream is set.
+func (s *Service) Create(ctx context.Context, project, threadID string, c Create) (json.RawMessage, *Log, error) {
+	a, err := s.assistants.Load(ctx, project, c.AssistantID)
+	if err != nil {
+		return nil, nil, err
+	}
+	n, err := s.prepare(ctx, project, threadID, c, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	lease, reserved := s.engine.reserve()
+	n.Lease = lease
+	body, err := s.store.CreateRun(ctx, project, n)
+	if err != nil {
+		if reserved {
+			s.engine.cede()
+		}
+		return nil, nil, createError(err, n.Run.ThreadID)
+	}
+	var log *Log
+	if c.Stream {
+		log = NewLog()
+		if n.Thread != nil {
+			log.publish("thread.created", n.Thread)
+		}
+		log.append(Event{"thread.run.created", body})
+		log.append(Event{"thread.run.queued", body})
+	}
+	rec := &Record{Project: project, Run: n.Run, Lease: lease, Steps: func() ([]*StepRecord, error) { return nil, nil }}
+	s.engine.accept(rec, log, reserved)
+	return body, log, nil
+}
+
+// prepare makes what CreateRun inserts.
+func (s *Service) prepare(ctx context.Context, project, threadID string, c Create, a *assistants.Assistant) (NewRun, error) {
+	if err := s.files.CheckFiles(ctx, project, c.fileIDs()); err != nil {
+		return NewRun{}, err
+	}
+	now := s.now()
+	var n NewRun
+	mint := func() string { return wire.NewID(threads.MessagePrefix, now) }
+	if c.Thread != nil {
+		threadID = wire.NewID(threads.IDPrefix, now)
+		n.Thread, n.Messages = c.Thread.Build(threadID, now.Unix(), mint)
+	}
+	for _, m := range c.AdditionalMessages {
+		n.Messages = append(n.Messages, m.Build(mint(), threadID, now.Unix()))
+	}
+	run, err := c.build(a, wire.NewID(IDPrefix, now), threadID, now.Unix())
+	if err != nil {
+		return NewRun{}, err
+	}
+	n.Run = run
+	n.NeedsMessage = len(n.Messages) == 0 && (run.Instructions == nil || *run.Instructions == "")
+	return n, s.models.CheckModel(run.Model)
+}
+
+func createError(err error, threadID string) error {
+	if busy, ok := errors.AsType[*threads.BusyError](err); ok {
+		return wire.Invalidf("Thread %s already has an active run %s.", threadID, busy.RunID)
+	}
+	if errors.Is(err, ErrNoInput) {
+		return &wire.Error{Message: "Run creation requires a Thread with a user message or an assistant with instructions.", Code: "invalid_thread"}
+	}
+	return wire.OrNoSuch(err, threadNoun, threadID)
+}
+
+// Get returns the run as it is shown.
+func (s *Service) Get(ctx context.Context, project, threadID, id string) (json.RawMessage, error) {
+	since := s.engine.begun(id) // asked before the store, so that a run never seems to go back
+	body, err := s.store.Run(ctx, project, threadID, id)
+	if err != nil {
+		return nil, wire.OrNoSuch(err, noun, id)
+	}
+	return asBegun(body, since)
+}
+
+// List returns one page of a thread's runs.
+func (s *Service) List(ctx context.Context, project, threadID string, page wire.Page) (wire.List, error) {
+	begun := s.engine.allBegun()
+	list, err := s.store.Runs(ctx, project, threadID, page)
+	if err != nil {
+		return list, wire.OrNoSuch(err, threadNoun, threadID)
+	}
+	for i, item := range list.Items {
+		if list.Items[i].JSON, err = asBegun(item.JSON, begun[item.ID]); err != nil {
+			return list, err
+		}
+	}
+	return list, nil
+}
+
+// Modify replaces the metadata of a run; nil changes nothing.
+func (s *Service) Modify(ctx context.Context, project, threadID, id string, metadata wire.Metadata, dialect wire.Dialect) (json.RawMessage, error) {
+	since := s.engine.begun(id)
+	body, err := s.store.ChangeRun(ctx, project, threadID, id, func(r *Record) (*Change, error) {
+		if status := r.Run.showBegun(since).Status; !status.updatable(dialect == wire.V1) {
+			return nil, wire.Invalidf("Cannot update run with status '%s'.", status)
+		}
+		if metadata != nil {
+			r.Run.Metadata = metadata
+		}
+		return r.change(), nil
+	})
+	if err != nil {
+		return nil, wire.OrNoSuch(err, noun, id)
+	}
+	return asBegun(body, since)
+}
+
+// Cancel asks a run to end. The answer says cancelling; the engine, this
+// process's or the one that has the lease, ends the run within a second.
+func (s *Service) Cancel(ctx context.Context, project, threadID, id string) (json.RawMessage, error) {
+	var idle *Record
+	body, err := s.store.ChangeRun(ctx, project, threadID, id, func(r *Record) (*Change, error) {
+		status := r.Run.Status
+		if err := r.Run.move(requestCancel, s.now().Unix()); err != nil {
+			return nil, wire.Invalidf("Cannot cancel run with status '%s'.", status)
+		}
+		if r.Lease.free(s.now()) && s.engine.find(id) == nil {
+			r.Lease = s.engine.lease(r.Lease.Epoch + 1)
+			idle = r
+		}
+		return r.change(), nil
+	})
+	if err != nil {
+		return nil, wire.OrNoSuch(err, noun, id)
+	}
+	if idle != nil {
+		idle.Steps = func() ([]*StepRecord, error) { return s.store.RunSteps(context.WithoutCancel(ctx), id) }
+		s.engine.take(1)
+		s.engine.launch(idle, s.engine.stream(id))
+	}
+	s.engine.interrupt(id)
+	return body, nil
+}
+
+// Submit takes the outputs of the calls a run waits for and lets it go on. The
+// log is nil unless out.Stream is set.
+func (s *Service) Submit(ctx context.Context, project, threadID, id string, out Outputs) (json.RawMessage, *Log, error) {
+	var rec *Record
+	var step *Step
+	lease, reserved := s.engine.reserve()
+	body, err := s.store.ChangeRun(ctx, project, threadID, id, func(r *Record) (*Change, error) {
+		status := r.Run.Status
+		if err := r.Run.move(submit, s.now().Unix()); err != nil {
+			return nil, wire.Invalidf("Runs in status %q do not accept tool outputs.", status)
+		}
+		steps, err := r.Steps()
+		if err != nil {
+			return nil, err
+		}
+		answered := steps[len(steps)-1]
+		step = answered.Step
+		if err := step.answer(out.Outputs); err != nil {
+			return nil, err
+		}
+		step.complete(s.now().Unix(), answered.Used)
+		answered.Tokens = callTokens(step.Details.ToolCalls)
+		lease.Epoch = r.Lease.Epoch + 1
+		r.Lease, rec = lease, r
+		rec.Steps = func() ([]*StepRecord, error) { return steps, nil }
+		change := r.change()
+		change.Steps = []*StepRecord{answered}
+		return change, nil
+	})
+	if err != nil {
+		if reserved {
+			s.engine.cede()
+		}
+		return nil, nil, wire.OrNoSuch(err, noun, id)
+	}
+	var log *Log
+	if out.Stream {
+		log = NewLog()
+		log.publish("thread.run.step.completed", step)
+		log.append(Event{"thread.run.queued", body})
+	}
+	s.engine.accept(rec, log, reserved)
+	return body, log, nil
+}
+
+// DeleteThread removes a thread; a run that is active on it is cancelled first.
+func (s *Service) DeleteThread(ctx context.Context, project, id string) error {
+	active, err := s.store.ActiveRun(ctx, project, id)
+	if err != nil {
+		return wire.OrNoSuch(err, threadNoun, id)
+	}
+	if active != "" {
+		// A run that ended meanwhile cannot be cancelled, which is as well.
+		if _, err := s.Cancel(ctx, project, id, active); err == nil {
+			s.engine.await(ctx, active)
+		}
+	}
+	return wire.OrNoSuch(s.threads.DeleteThread(ctx, project, id), threadNoun, id)
+}
+
+// Step returns one step as it is shown.
+func (s *Service) Step(ctx context.Context, project, threadID, runID, id string) (json.RawMessage, error) {
+	body, err := s.store.Step(ctx, project, threadID, runID, id)
+	return body, wire.OrNoSuch(err, stepNoun, id)
+}
+
+// Steps returns one page of a run's steps.
+func (s *Service) Steps(ctx context.Context, project, threadID, runID string, page wire.Page) (wire.List, error) {
+	list, err := s.store.Steps(ctx, project, threadID, runID, page)
+	return list, wire.OrNoSuch(err, noun, runID)
+}
+
+// ModelCalls returns the run's tape.
+func (s *Service) ModelCalls(ctx context.Context, project, threadID, runID string) ([]*ModelCall, error) {
+	calls, err := s.store.ModelCalls(ctx, project, threadID, runID)
+	return calls, wire.OrNoSuch(err, noun, runID)
+}

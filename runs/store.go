@@ -1,0 +1,142 @@
+package runs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"understudy/api/wire"
+	"understudy/threads"
+)
+
+// Record is a run with what the server keeps beside the wire object.
+type Record struct {
+	Project string
+	Run     *Run
+	Spent   Spent
+	Lease   Lease
+
+	// Steps loads the run's steps, oldest first. A record shown to decide loads
+	// them inside its transaction and must not afterwards.
+	Steps func() ([]*StepRecord, error)
+}
+
+// Spent is what the run's model calls have used so far, failed ones included.
+type Spent struct {
+	Turns int   `json:"turns"` // model calls with a stored answer
+	Usage Usage `json:"usage"`
+}
+
+// Lease says which process drives a run. Every write of the engine is fenced by
+// the epoch: a run taken over by another process has a higher one.
+type Lease struct {
+	Owner string
+	Until time.Time
+	Epoch int64
+}
+
+// free reports whether nobody drives the run at a time.
+func (l Lease) free(now time.Time) bool { return l.Owner == "" || !now.Before(l.Until) }
+
+// StepRecord is a step with what the server keeps beside the wire object.
+type StepRecord struct {
+	Step   *Step
+	Turn   int             // the model call it came from, counted from 1 within the run
+	After  int64           // sequence number of the thread's newest message when it was made; set by the store
+	Tokens int             // of its calls and outputs in a prompt
+	Used   Usage           // what the step says it used once it is completed
+	State  json.RawMessage // what the backend wants back with the turn; nil = nothing
+}
+
+// MessageRecord is a message with what the server keeps beside the wire object.
+type MessageRecord struct {
+	Message *threads.Message
+	Seq     int64 // order inside the thread; set by the store
+	Turn    int   // the model call it came from; 0 = not from a run
+	Tokens  int
+	State   json.RawMessage
+}
+
+// Change is everything one advance of a run writes, in one transaction.
+// Steps are inserted, or replaced when their id is known.
+type Change struct {
+	Run      *Run
+	Spent    Spent
+	Lease    Lease
+	Steps    []*StepRecord
+	Messages []*MessageRecord
+	Call     *ModelCall // nil = no model call ended
+}
+
+// change starts a Change that writes the record back as it is.
+func (r *Record) change() *Change {
+	return &Change{Run: r.Run, Spent: r.Spent, Lease: r.Lease}
+}
+
+// NewRun is what POST …/runs inserts: the run, the messages that come with it,
+// and for POST /threads/runs the thread.
+type NewRun struct {
+	Run      *Run
+	Lease    Lease
+	Thread   *threads.Thread // nil = the thread exists
+	Messages []*threads.Message
+	// NeedsMessage asks for ErrNoInput when the thread would have no message.
+	NeedsMessage bool
+}
+
+// ErrNoInput says that a run would have neither instructions nor messages.
+var ErrNoInput = errors.New("the thread has no message")
+
+// ErrLost says that another process has taken the run over: whoever is told
+// stops silently.
+var ErrLost = errors.New("the lease of the run was lost")
+
+// Store keeps runs, steps and the tape. Methods that take a project see that
+// project only and answer wire.ErrNotFound for what it does not have.
+type Store interface {
+	// CreateRun answers a *threads.BusyError while another run holds the thread.
+	CreateRun(ctx context.Context, project string, n NewRun) (json.RawMessage, error)
+	Run(ctx context.Context, project, threadID, id string) (json.RawMessage, error)
+	Runs(ctx context.Context, project, threadID string, page wire.Page) (wire.List, error)
+	// ChangeRun shows decide the run inside a transaction and writes what it
+	// answers; a nil Change writes nothing.
+	ChangeRun(ctx context.Context, project, threadID, id string, decide func(*Record) (*Change, error)) (json.RawMessage, error)
+	Step(ctx context.Context, project, threadID, runID, id string) (json.RawMessage, error)
+	Steps(ctx context.Context, project, threadID, runID string, page wire.Page) (wire.List, error)
+	ModelCalls(ctx context.Context, project, threadID, runID string) ([]*ModelCall, error)
+	// ActiveRun answers the run that holds the thread's lock, "" when none does.
+	ActiveRun(ctx context.Context, project, threadID string) (string, error)
+
+	EngineStore
+	History
+}
+
+// EngineStore is what the engine needs; it sees all projects.
+type EngineStore interface {
+	// Claim leases up to limit runs that have something to do or have expired
+	// and that nobody drives, oldest first, and raises their epoch.
+	Claim(ctx context.Context, lease Lease, now time.Time, limit int) ([]*Record, error)
+	// Advance is ChangeRun for the owner of a lease; ErrLost when it no longer is.
+	Advance(ctx context.Context, runID string, lease Lease, decide func(*Record) (*Change, error)) error
+	// RunSteps reads the steps of a run, oldest first.
+	RunSteps(ctx context.Context, runID string) ([]*StepRecord, error)
+	// Extend moves the end of the owner's leases of these runs.
+	Extend(ctx context.Context, owner string, runIDs []string, until time.Time) error
+	// Release frees every lease of the owner.
+	Release(ctx context.Context, owner string) error
+	// ReleaseDead frees the leases of processes that cannot be alive because
+	// this one holds the data directory; where several processes share the
+	// database it does nothing and their leases run out.
+	ReleaseDead(ctx context.Context) error
+}
+
+// History reads a thread for a prompt, newest first.
+type History interface {
+	// RecentMessages reads up to limit messages with a sequence number below
+	// before (0 = from the newest).
+	RecentMessages(ctx context.Context, threadID string, before int64, limit int) ([]*MessageRecord, error)
+	// ToolSteps reads the tool_calls steps of the thread whose After is at
+	// least since and below before, oldest first.
+	ToolSteps(ctx context.Context, threadID string, since, before int64) ([]*StepRecord, error)
+}

@@ -1,0 +1,161 @@
+package runs
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Status is the state of a run (spec section 7). Only this file compares
+// statuses; everything else asks its predicates.
+type Status string
+
+// The nine states of a run.
+const (
+	Queued         Status = "queued"
+	InProgress     Status = "in_progress"
+	RequiresAction Status = "requires_action"
+	Cancelling     Status = "cancelling"
+	Cancelled      Status = "cancelled"
+	Failed         Status = "failed"
+	Completed      Status = "completed"
+	Incomplete     Status = "incomplete"
+	Expired        Status = "expired"
+)
+
+// verb is something that happens to a run.
+type verb string
+
+const (
+	start         verb = "start"
+	requireAction verb = "require action"
+	submit        verb = "submit"
+	requestCancel verb = "request cancel"
+	cancel        verb = "cancel"
+	fail          verb = "fail"
+	complete      verb = "complete"
+	cutShort      verb = "cut short"
+	expire        verb = "expire"
+)
+
+// transition is one row of the machine: from which states, to which, and which
+// members change with it at a given unix time.
+type transition struct {
+	from []Status
+	to   Status
+	set  func(r *Run, at *int64)
+}
+
+// transitions is the whole machine. Terminal states are those nothing leads
+// out of; they clear what only a live run has.
+var transitions = map[verb]transition{
+	start:         {[]Status{Queued, InProgress}, InProgress, func(r *Run, at *int64) { r.StartedAt = at }},
+	requireAction: {[]Status{InProgress}, RequiresAction, nil},
+	submit:        {[]Status{RequiresAction}, Queued, func(r *Run, _ *int64) { r.RequiredAction = nil }},
+	requestCancel: {[]Status{Queued, InProgress, RequiresAction}, Cancelling, func(r *Run, _ *int64) { r.RequiredAction = nil }},
+	cancel:        {[]Status{Cancelling}, Cancelled, func(r *Run, at *int64) { r.CancelledAt = at }},
+	fail:          {[]Status{Queued, InProgress}, Failed, func(r *Run, at *int64) { r.FailedAt = at }},
+	complete:      {[]Status{InProgress}, Completed, func(r *Run, at *int64) { r.CompletedAt = at }},
+	cutShort:      {[]Status{InProgress}, Incomplete, func(r *Run, at *int64) { r.CompletedAt = at }},
+	expire:        {[]Status{Queued, InProgress, RequiresAction, Cancelling}, Expired, nil},
+}
+
+// IllegalTransition is a verb that the machine does not allow in a state.
+type IllegalTransition struct {
+	Verb string
+	From Status
+}
+
+func (e *IllegalTransition) Error() string {
+	return fmt.Sprintf("a run in status %q cannot %s", e.From, e.Verb)
+}
+
+// move applies a verb at a unix time; the run is unchanged on error.
+func (r *Run) move(v verb, at int64) error {
+	t := transitions[v]
+	if !slices.Contains(t.from, r.Status) {
+		return &IllegalTransition{Verb: string(v), From: r.Status}
+	}
+	r.Status = t.to
+	if t.set != nil {
+		t.set(r, &at)
+	}
+	if t.to.Terminal() {
+		r.ExpiresAt, r.RequiredAction = nil, nil
+	}
+	return nil
+}
+
+// Terminal reports whether nothing leads out of the state.
+func (s Status) Terminal() bool {
+	for _, t := range transitions {
+		if slices.Contains(t.from, s) {
+			return false
+		}
+	}
+	return true
+}
+
+// Active reports whether a run in this state holds the lock of its thread.
+func (s Status) Active() bool { return !s.Terminal() }
+
+// Runnable reports whether the engine has something to do for a run in this
+// state: it neither ended nor waits for the client.
+func (s Status) Runnable() bool { return s.Active() && s != RequiresAction }
+
+// Settled reports whether a poller may stop: the run ended or waits for the client.
+func (s Status) Settled() bool { return !s.Runnable() }
+
+func (s Status) cancelling() bool { return s == Cancelling }
+
+// updatable reports whether a client may change the run's metadata; version 1
+// refused it while the model was at work.
+func (s Status) updatable(v1 bool) bool { return !v1 || s != InProgress }
+
+// StepStatus is the state of a run step.
+type StepStatus string
+
+// The states of a step. A function-call step stays in progress while its
+// outputs are awaited.
+const (
+	StepInProgress StepStatus = "in_progress"
+	StepCancelled  StepStatus = "cancelled"
+	StepFailed     StepStatus = "failed"
+	StepCompleted  StepStatus = "completed"
+	StepExpired    StepStatus = "expired"
+)
+
+// ending describes how an unfinished run is brought to an end: the verb, what
+// becomes of an open step, and the reason an open message is given.
+type ending struct {
+	verb          verb
+	step          StepStatus
+	messageReason string
+}
+
+var (
+	endCancelled = ending{cancel, StepCancelled, "run_cancelled"}
+	endExpired   = ending{expire, StepExpired, "run_expired"}
+	endFailed    = ending{fail, StepFailed, "run_failed"}
+)
+
+// end closes an open step the way the ending says.
+func (s *Step) end(e ending, at int64, reason *LastError) {
+	s.Status = e.step
+	s.ExpiresAt = nil
+	switch e.step {
+	case StepCancelled:
+		s.CancelledAt = &at
+	case StepExpired:
+		s.ExpiredAt = &at
+	case StepFailed:
+		s.FailedAt, s.LastError = &at, reason
+	}
+}
+
+// complete closes an open step with what its part of the model call used.
+func (s *Step) complete(at int64, usage Usage) {
+	s.Status = StepCompleted
+	s.CompletedAt, s.ExpiresAt, s.Usage = &at, nil, &usage
+}
+
+func (s *Step) open() bool { return s.Status == StepInProgress }

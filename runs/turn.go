@@ -1,0 +1,185 @@
+package runs
+
+import (
+	"strings"
+	"time"
+
+	"understudy/api/wire"
+	"understudy/runs/chat"
+	"understudy/threads"
+)
+
+// turn is one model call becoming steps and messages. While the model answers
+// it shows text as it comes; nothing of it is stored before the answer is
+// settled, so a crash leaves no half a message.
+type turn struct {
+	run    *Run
+	number int
+	log    *Log
+	now    func() time.Time
+
+	text, refusal strings.Builder
+	message       *threads.Message // nil until there is something to show
+	step          *Step            // the message's
+}
+
+// Text shows a piece of the answer (chat.Sink).
+func (t *turn) Text(delta string) {
+	if delta == "" {
+		return
+	}
+	t.open()
+	first := t.text.Len() == 0
+	t.text.WriteString(delta)
+	t.log.textDelta(t.message.ID, 0, delta, first)
+}
+
+// Refusal shows a piece of a refusal (chat.Sink). It is the part after the text.
+func (t *turn) Refusal(delta string) {
+	if delta == "" {
+		return
+	}
+	t.open()
+	index := 0
+	if t.text.Len() > 0 {
+		index = 1
+	}
+	t.refusal.WriteString(delta)
+	t.log.refusalDelta(t.message.ID, index, delta)
+}
+
+// open begins the message step.
+func (t *turn) open() {
+	if t.message != nil {
+		return
+	}
+	at := t.now()
+	t.message = &threads.Message{
+		ID: wire.NewID(threads.MessagePrefix, at), Object: "thread.message", CreatedAt: at.Unix(),
+		AssistantID: &t.run.AssistantID, ThreadID: t.run.ThreadID, RunID: &t.run.ID,
+		Status: threads.InProgress, Role: threads.Assistant,
+		Content: []threads.Part{}, Attachments: []threads.Attachment{},
+	}
+	t.step = t.newStep(StepDetails{Type: MessageCreation, MessageCreation: &MessageRef{t.message.ID}}, at)
+	t.announce(t.step)
+	t.log.publish("thread.message.created", t.message)
+	t.log.publish("thread.message.in_progress", t.message)
+}
+
+func (t *turn) newStep(details StepDetails, at time.Time) *Step {
+	return &Step{
+		ID: wire.NewID(StepPrefix, at), Object: "thread.run.step", CreatedAt: at.Unix(),
+		RunID: t.run.ID, AssistantID: t.run.AssistantID, ThreadID: t.run.ThreadID,
+		Type: details.Type, Status: StepInProgress, ExpiresAt: t.run.ExpiresAt, Details: details,
+	}
+}
+
+func (t *turn) announce(s *Step) {
+	t.log.publish("thread.run.step.created", s)
+	t.log.publish("thread.run.step.in_progress", s)
+}
+
+// catchUp shows what the settled answer has beyond what was streamed. An
+// answer without calls is always a message, be it empty: clients read the
+// newest message as the reply.
+func (t *turn) catchUp(answer chat.Answer, calls []ToolCall) {
+	if rest, ok := strings.CutPrefix(answer.Text, t.text.String()); ok {
+		t.Text(rest)
+	}
+	if rest, ok := strings.CutPrefix(answer.Refusal, t.refusal.String()); ok {
+		t.Refusal(rest)
+	}
+	if len(calls) == 0 && answer.Finish == chat.FinishStop {
+		t.open()
+	}
+}
+
+// content is the message's content as far as it has come.
+func (t *turn) content() []threads.Part {
+	var parts []threads.Part
+	if t.text.Len() > 0 || t.refusal.Len() == 0 {
+		parts = append(parts, threads.NewText(t.text.String()))
+	}
+	if t.refusal.Len() > 0 {
+		parts = append(parts, threads.NewRefusal(t.refusal.String()))
+	}
+	return parts
+}
+
+// closeMessage ends the open message; reason "" completes it.
+func (t *turn) closeMessage(at int64, reason string) {
+	t.message.Content = t.content()
+	if reason == "" {
+		t.message.Status, t.message.CompletedAt = threads.Completed, &at
+		return
+	}
+	t.message.Status, t.message.IncompleteAt = threads.Incomplete, &at
+	t.message.IncompleteDetails = &threads.IncompleteDetails{Reason: reason}
+}
+
+// reopen undoes closeMessage and the step's completion after a commit that was
+// refused.
+func (t *turn) reopen() {
+	t.message.Status, t.message.CompletedAt, t.message.IncompleteAt, t.message.IncompleteDetails = threads.InProgress, nil, nil, nil
+	t.step.Status, t.step.CompletedAt, t.step.Usage = StepInProgress, nil, nil
+}
+
+// messageRecord is the closed message as it is stored.
+func (t *turn) messageRecord(answer chat.Answer) *MessageRecord {
+	return &MessageRecord{Message: t.message, Turn: t.number, Tokens: t.message.CountTokens(), State: answer.State}
+}
+
+// publishMessage announces the closed message and its step.
+func (t *turn) publishMessage() {
+	t.log.publish("thread.message."+t.message.Status, t.message)
+	t.log.publish("thread.run.step."+string(t.step.Status), t.step)
+}
+
+// publishCalls announces the tool_calls step: empty first, then call by call.
+func (t *turn) publishCalls(s *Step) {
+	empty := *s
+	empty.Details.ToolCalls = nil
+	t.announce(&empty)
+	for i, call := range s.Details.ToolCalls {
+		t.log.callDeltas(s.ID, i, call)
+	}
+}
+
+// toolCalls gives the answer's calls ids of our own. Calls of an answer that was
+// cut short are dropped, and so are calls that the run forbade: all of them
+// under tool_choice none, all but the first without parallel_tool_calls, since
+// not every backend obeys.
+func (r *Run) toolCalls(answer chat.Answer, at time.Time) []ToolCall {
+	calls := answer.Calls
+	if r.ToolChoice.Type == choiceNone || answer.Finish != chat.FinishStop {
+		calls = nil
+	}
+	if !r.ParallelToolCalls && len(calls) > 1 {
+		calls = calls[:1]
+	}
+	out := make([]ToolCall, len(calls))
+	for i, c := range calls {
+		out[i] = ToolCall{
+			ID: wire.NewID(CallPrefix, at), Type: "function",
+			Function: &CalledTool{Name: c.Name, Arguments: c.Arguments},
+		}
+	}
+	return out
+}
+
+// callTokens estimates what a turn of calls and their outputs costs in a prompt.
+func callTokens(calls []ToolCall) int {
+	n := 0
+	for _, c := range calls {
+		if c.Function == nil {
+			continue
+		}
+		n += roughTokens(c.Function.Name+c.Function.Arguments) + 2*callOverhead
+		if c.Function.Output != nil {
+			n += threads.CountTokens(*c.Function.Output)
+		}
+	}
+	return n
+}
+
+const callOverhead = 8 // ids, roles and separators of a call or its output

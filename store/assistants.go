@@ -1,0 +1,46 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+
+	"understudy/api/wire"
+	"understudy/assistants"
+)
+
+// CreateAssistant implements assistants.Store.
+func (db *DB) CreateAssistant(ctx context.Context, project string, a *assistants.Assistant) (json.RawMessage, error) {
+	body, err := wire.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		_, err := tx.Exec("INSERT INTO assistants (project_id, id, body) VALUES ($1, $2, $3)", project, a.ID, string(body))
+		return taken(err, a.ID)
+	})
+}
+
+// Assistant implements assistants.Store.
+func (db *DB) Assistant(ctx context.Context, project, id string) (json.RawMessage, error) {
+	return assistantsTable.read(db.Read(ctx), project, id)
+}
+
+// UpdateAssistant implements assistants.Store.
+func (db *DB) UpdateAssistant(ctx context.Context, project, id string, change func(*assistants.Assistant)) (body json.RawMessage, err error) {
+	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		body, err = update(tx, assistantsTable, project, id, change)
+		return err
+	})
+	return body, err
+}
+
+// DeleteAssistant implements assistants.Store.
+func (db *DB) DeleteAssistant(ctx context.Context, project, id string) error {
+	return db.Write(ctx, func(_ context.Context, tx *Tx) error { return assistantsTable.remove(tx, project, id) })
+}
+
+// Assistants implements assistants.Store.
+func (db *DB) Assistants(ctx context.Context, project string, page wire.Page) (wire.List, error) {
+	all := listing{table: "assistants", where: "project_id = $1", args: []any{project}}
+	return all.page(db.Read(ctx), page, all.live())
+}

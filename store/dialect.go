@@ -1,0 +1,92 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"understudy/api/wire"
+)
+
+var (
+	// ErrUnavailable marks an error that is the database's and not the caller's: locked by another process, disk full,
+	// read-only, damaged or closed. The API answers it with 503. Nothing of the failed write was kept.
+	ErrUnavailable = wire.ErrUnavailable
+
+	// ErrClosed is the ErrUnavailable of a DB after Close.
+	ErrClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
+)
+
+// IsUnique reports whether err is the violation of a primary key or a unique index, and which: "table.column,
+// table.column" as SQLite names it, or the index's own name when the index is over an expression.
+func IsUnique(err error) (string, bool) {
+	switch extendedCode(err) {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
+	default:
+		return "", false
+	}
+	_, name, _ := strings.Cut(err.Error(), "UNIQUE constraint failed: ")
+	name, _, _ = strings.Cut(name, " (")
+	return strings.Trim(strings.TrimPrefix(name, "index "), "'"), true
+}
+
+// IsForeignKey reports whether err says that a referenced row does not exist, or that a deleted row is still referenced.
+func IsForeignKey(err error) bool {
+	return extendedCode(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+}
+
+// IsBusy reports whether err says that another process kept the database locked for longer than the busy timeout.
+func IsBusy(err error) bool {
+	return primaryCode(err) == sqlite3.SQLITE_BUSY || primaryCode(err) == sqlite3.SQLITE_LOCKED
+}
+
+// IsFull reports whether err says that the disk, or the quota, is full.
+func IsFull(err error) bool {
+	return primaryCode(err) == sqlite3.SQLITE_FULL
+}
+
+// IsReadOnly reports whether err says that the database may be read but not written.
+func IsReadOnly(err error) bool {
+	return primaryCode(err) == sqlite3.SQLITE_READONLY
+}
+
+// IsCorrupt reports whether err says that the file is damaged or is no database at all.
+func IsCorrupt(err error) bool {
+	return primaryCode(err) == sqlite3.SQLITE_CORRUPT || primaryCode(err) == sqlite3.SQLITE_NOTADB
+}
+
+// isCannotOpen reports whether err says that a file of the database could not be opened or created.
+func isCannotOpen(err error) bool {
+	return primaryCode(err) == sqlite3.SQLITE_CANTOPEN
+}
+
+// classify marks the errors that are the database's own as ErrUnavailable and passes all others unchanged.
+func classify(err error) error {
+	if err == nil || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	switch primaryCode(err) {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,
+		sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
+		sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM:
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
+// extendedCode is SQLite's extended result code, 0 when err is not SQLite's.
+func extendedCode(err error) int {
+	var failure *sqlite.Error
+	if errors.As(err, &failure) {
+		return failure.Code()
+	}
+	return 0
+}
+
+// primaryCode is the class of err: the low byte of the extended code.
+func primaryCode(err error) int {
+	return extendedCode(err) & 0xff
+}

@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"understudy/api/wire"
+	"understudy/files"
+)
+
+// CreateFile implements files.Store.
+func (db *DB) CreateFile(ctx context.Context, project string, f *files.File, blob string) (json.RawMessage, error) {
+	body, err := wire.Marshal(f)
+	if err != nil {
+		return nil, err
+	}
+	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		_, err := tx.Exec("INSERT INTO files (project_id, id, purpose, expires_at, blob, body) VALUES ($1, $2, $3, $4, $5, $6)",
+			project, f.ID, f.Purpose, f.ExpiresAt, blob, string(body))
+		return taken(err, f.ID)
+	})
+}
+
+// File implements files.Store.
+func (db *DB) File(ctx context.Context, project, id string) (json.RawMessage, string, error) {
+	var body []byte
+	var blob string
+	err := db.QueryRow(ctx, "SELECT body, blob FROM files WHERE id = $1 AND project_id = $2 AND body IS NOT NULL", id, project).Scan(&body, &blob)
+	return body, blob, notFound(err)
+}
+
+// DeleteFile implements files.Store.
+func (db *DB) DeleteFile(ctx context.Context, project, id string) (blob string, err error) {
+	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		row := tx.QueryRow("SELECT blob FROM files WHERE id = $1 AND project_id = $2 AND body IS NOT NULL", id, project)
+		if err := row.Scan(&blob); err != nil {
+			return notFound(err)
+		}
+		return filesTable.remove(tx, project, id)
+	})
+	return blob, err
+}
+
+// Files implements files.Store.
+func (db *DB) Files(ctx context.Context, project string, q files.Query) (wire.List, error) {
+	all := listing{table: "files", where: "project_id = $1", args: []any{project}}
+	shown := all
+	if q.Purpose != "" {
+		shown = listing{table: "files", where: "project_id = $1 AND purpose = $2", args: []any{project, q.Purpose}}
+	}
+	return all.page(db.Read(ctx), q.Page, shown.live())
+}
+
+// MissingFile implements files.Store.
+func (db *DB) MissingFile(ctx context.Context, project string, ids []string) (string, error) {
+	r := db.Read(ctx)
+	for _, id := range ids {
+		var found int
+		err := r.QueryRow("SELECT COUNT(*) FROM files WHERE id = $1 AND project_id = $2 AND body IS NOT NULL", id, project).Scan(&found)
+		if err != nil {
+			return "", err
+		}
+		if found == 0 {
+			return id, nil
+		}
+	}
+	return "", nil
+}
+
+// ExpireFiles implements files.Store.
+func (db *DB) ExpireFiles(ctx context.Context, now time.Time) (blobs []string, err error) {
+	const expired = "expires_at IS NOT NULL AND expires_at <= $1 AND body IS NOT NULL"
+	if blobs, err = readStrings(db.Read(ctx), "SELECT blob FROM files WHERE "+expired, now.Unix()); err != nil || len(blobs) == 0 {
+		return nil, err
+	}
+	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		if blobs, err = readStrings(tx, "SELECT blob FROM files WHERE "+expired, now.Unix()); err != nil {
+			return err
+		}
+		_, err = tx.Exec("UPDATE files SET body = NULL WHERE "+expired, now.Unix())
+		return err
+	})
+	return blobs, err
+}
+
+// Blobs implements files.Store.
+func (db *DB) Blobs(ctx context.Context) ([]string, error) {
+	return readStrings(db.Read(ctx), "SELECT blob FROM files WHERE body IS NOT NULL")
+}
+
+// readStrings reads a column of texts.
+func readStrings(r Reader, query string, args ...any) ([]string, error) {
+	rows, err := r.Query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var texts []string
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, rows.Err()
+}

@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"understudy/api/wire"
+	"understudy/runs"
+	"understudy/threads"
+)
+
+// AddMessage implements threads.Store.
+func (db *DB) AddMessage(ctx context.Context, project string, m *threads.Message) (json.RawMessage, error) {
+	messages := []*threads.Message{m}
+	tokens := countTokens(messages)
+	var bodies []json.RawMessage
+	err := db.Write(ctx, func(_ context.Context, tx *Tx) (err error) {
+		if err := requireThread(tx, project, m.ThreadID); err != nil {
+			return err
+		}
+		if err := requireIdle(tx, m.ThreadID); err != nil {
+			return err
+		}
+		bodies, err = insertMessages(tx, project, messages, tokens)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return bodies[0], nil
+}
+
+// requireIdle answers a *threads.BusyError while a run holds the thread.
+func requireIdle(r Reader, threadID string) error {
+	active, err := activeRun(r, threadID)
+	if err == nil && active != "" {
+		return &threads.BusyError{RunID: active}
+	}
+	return err
+}
+
+func activeRun(r Reader, threadID string) (id string, err error) {
+	err = r.QueryRow("SELECT id FROM runs WHERE thread_id = $1 AND active = 1", threadID).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return id, err
+}
+
+// countTokens counts outside of the transaction, which others wait for.
+func countTokens(messages []*threads.Message) []int {
+	tokens := make([]int, len(messages))
+	for i, m := range messages {
+		tokens[i] = m.CountTokens()
+	}
+	return tokens
+}
+
+func insertMessages(tx *Tx, project string, messages []*threads.Message, tokens []int) ([]json.RawMessage, error) {
+	bodies := make([]json.RawMessage, len(messages))
+	for i, m := range messages {
+		body, err := insertMessage(tx, project, &runs.MessageRecord{Message: m, Tokens: tokens[i]})
+		if err != nil {
+			return nil, err
+		}
+		bodies[i] = body
+	}
+	return bodies, nil
+}
+
+// insertMessage puts a message at the end of its thread.
+func insertMessage(tx *Tx, project string, r *runs.MessageRecord) (json.RawMessage, error) {
+	body, err := wire.Marshal(r.Message)
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.Exec(`INSERT INTO messages (thread_id, seq, project_id, id, by_user, run_id, turn, tokens, state, body)
+		VALUES ($1, COALESCE((SELECT MAX(seq) FROM messages WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		r.Message.ThreadID, project, r.Message.ID, flag(r.Message.Role == threads.User), r.Message.RunID, r.Turn, r.Tokens, nullable(r.State), string(body))
+	return body, err
+}
+
+// Message implements threads.Store.
+func (db *DB) Message(ctx context.Context, project, threadID, id string) (json.RawMessage, error) {
+	return child(db.Read(ctx), "messages", project, threadID, id)
+}
+
+// UpdateMessage implements threads.Store.
+func (db *DB) UpdateMessage(ctx context.Context, project, threadID, id string, change func(*threads.Message)) (body json.RawMessage, err error) {
+	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		stored, err := child(tx, "messages", project, threadID, id)
+		if err != nil {
+			return err
+		}
+		var m threads.Message
+		if err := json.Unmarshal(stored, &m); err != nil {
+			return fmt.Errorf("decode %s: %w", id, err)
+		}
+		change(&m)
+		if body, err = wire.Marshal(&m); err != nil {
+			return err
+		}
+		_, err = tx.Exec("UPDATE messages SET body = $1 WHERE id = $2", string(body), id)
+		return err
+	})
+	return body, err
+}
+
+// DeleteMessage implements threads.Store.
+func (db *DB) DeleteMessage(ctx context.Context, project, threadID, id string) error {
+	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		if _, err := child(tx, "messages", project, threadID, id); err != nil {
+			return err
+		}
+		_, err := tx.Exec("UPDATE messages SET body = NULL, state = NULL, tokens = 0 WHERE id = $1", id)
+		return err
+	})
+}
+
+// Messages implements threads.Store.
+func (db *DB) Messages(ctx context.Context, project, threadID, runID string, page wire.Page) (wire.List, error) {
+	r := db.Read(ctx)
+	if err := requireThread(r, project, threadID); err != nil {
+		return wire.List{}, err
+	}
+	all := listing{table: "messages", where: "thread_id = $1", args: []any{threadID}}
+	shown := all
+	if runID != "" {
+		shown = listing{table: "messages", where: "thread_id = $1 AND run_id = $2", args: []any{threadID, runID}}
+	}
+	return all.page(r, page, shown.live())
+}
+
+// RecentMessages implements runs.History.
+func (db *DB) RecentMessages(ctx context.Context, threadID string, before int64, limit int) ([]*runs.MessageRecord, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	rows, err := db.Query(ctx, `SELECT seq, turn, tokens, state, body FROM messages
+		WHERE thread_id = $1 AND seq < $2 AND body IS NOT NULL ORDER BY seq DESC LIMIT $3`, threadID, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var records []*runs.MessageRecord
+	for rows.Next() {
+		r := &runs.MessageRecord{Message: &threads.Message{}}
+		var state, body []byte
+		if err := rows.Scan(&r.Seq, &r.Turn, &r.Tokens, &state, &body); err != nil {
+			return nil, err
+		}
+		r.State = state
+		if err := json.Unmarshal(body, r.Message); err != nil {
+			return nil, fmt.Errorf("decode message %d of %s: %w", r.Seq, threadID, err)
+		}
+		records = append(records, r)
+	}
+	return records, rows.Err()
+}
+
+// flag is a boolean as it is stored.
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// nullable is JSON as it is stored, NULL when there is none.
+func nullable(raw json.RawMessage) any {
+	if len(raw) == 0 {
+		return nil
+	}
+	return string(raw)
+}

@@ -1,0 +1,48 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/pressly/goose/v3"
+)
+
+// migrations are append-only: a file that was released is never changed, each runs once and in its own transaction.
+//
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate brings the schema to the version this binary knows. When it may not change anything (another process is
+// serving the database) it only insists on that version.
+func migrate(ctx context.Context, pool *sql.DB, logger *slog.Logger, mayChange bool) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, pool, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("read the embedded migrations: %w", err)
+	}
+	current, known, err := provider.GetVersions(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the schema version: %w", err)
+	case current > known:
+		return fmt.Errorf("the data was written by a newer understudy (schema %d, this one knows %d): "+
+			"run that version again, or restore a backup made before the upgrade", current, known)
+	case current == known:
+		return nil
+	case !mayChange:
+		return fmt.Errorf("the running server uses an older schema (%d, this understudy expects %d): "+
+			"use the server's own binary, or restart the server with this one", current, known)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("upgrade the schema from version %d to %d: %w", current, known, err)
+	}
+	logger.Info("database schema upgraded", "from", current, "to", known)
+	return nil
+}

@@ -1,0 +1,266 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"understudy/api/wire"
+	"understudy/runs"
+	"understudy/threads"
+)
+
+// CreateRun implements runs.Store.
+func (db *DB) CreateRun(ctx context.Context, project string, n runs.NewRun) (json.RawMessage, error) {
+	tokens := countTokens(n.Messages)
+	body, err := wire.Marshal(n.Run)
+	if err != nil {
+		return nil, err
+	}
+	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		if err := openThread(tx, project, n); err != nil {
+			return err
+		}
+		if _, err := insertMessages(tx, project, n.Messages, tokens); err != nil {
+			return err
+		}
+		return insertRun(tx, project, n, body)
+	})
+}
+
+// openThread makes sure that the run's thread exists, is free and has what the
+// run needs.
+func openThread(tx *Tx, project string, n runs.NewRun) error {
+	threadID := n.Run.ThreadID
+	if n.Thread != nil {
+		body, err := wire.Marshal(n.Thread)
+		if err != nil {
+			return err
+		}
+		if err := insertThread(tx, project, threadID, body); err != nil {
+			return err
+		}
+	} else {
+		if err := requireThread(tx, project, threadID); err != nil {
+			return err
+		}
+		if err := requireIdle(tx, threadID); err != nil {
+			return err
+		}
+	}
+	if !n.NeedsMessage {
+		return nil
+	}
+	var any int
+	err := tx.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE thread_id = $1 AND by_user = 1 AND body IS NOT NULL LIMIT 1) AS m", threadID).Scan(&any)
+	if err == nil && any == 0 {
+		return runs.ErrNoInput
+	}
+	return err
+}
+
+func insertRun(tx *Tx, project string, n runs.NewRun, body json.RawMessage) error {
+	spent, err := json.Marshal(runs.Spent{})
+	if err != nil {
+		return err
+	}
+	r := n.Run
+	_, err = tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, spent, body)
+		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		r.ThreadID, project, r.ID, flag(r.Status.Active()), flag(r.Status.Runnable()), r.ExpiresAt,
+		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, string(spent), string(body))
+	if constraint, ok := IsUnique(err); ok && constraint == "runs.thread_id" { // another process took the lock
+		return &threads.BusyError{}
+	}
+	return err
+}
+
+// Run implements runs.Store.
+func (db *DB) Run(ctx context.Context, project, threadID, id string) (json.RawMessage, error) {
+	return child(db.Read(ctx), "runs", project, threadID, id)
+}
+
+// Runs implements runs.Store.
+func (db *DB) Runs(ctx context.Context, project, threadID string, page wire.Page) (wire.List, error) {
+	r := db.Read(ctx)
+	if err := requireThread(r, project, threadID); err != nil {
+		return wire.List{}, err
+	}
+	all := listing{table: "runs", where: "thread_id = $1", args: []any{threadID}}
+	return all.page(r, page, all)
+}
+
+// ActiveRun implements runs.Store.
+func (db *DB) ActiveRun(ctx context.Context, project, threadID string) (string, error) {
+	r := db.Read(ctx)
+	if err := requireThread(r, project, threadID); err != nil {
+		return "", err
+	}
+	return activeRun(r, threadID)
+}
+
+// recordColumns are what scanRecord reads of a run.
+const recordColumns = "project_id, lease_owner, lease_until, epoch, spent, body"
+
+func scanRecord(scan func(...any) error) (*runs.Record, error) {
+	r := &runs.Record{Run: &runs.Run{}}
+	var until int64
+	var spent, body []byte
+	if err := scan(&r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &spent, &body); err != nil {
+		return nil, notFound(err)
+	}
+	r.Lease.Until = time.UnixMilli(until)
+	if err := json.Unmarshal(spent, &r.Spent); err != nil {
+		return nil, fmt.Errorf("decode what a run spent: %w", err)
+	}
+	if err := json.Unmarshal(body, r.Run); err != nil {
+		return nil, fmt.Errorf("decode a run: %w", err)
+	}
+	return r, nil
+}
+
+// ChangeRun implements runs.Store.
+func (db *DB) ChangeRun(ctx context.Context, project, threadID, id string, decide func(*runs.Record) (*runs.Change, error)) (body json.RawMessage, err error) {
+	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		row := tx.QueryRow("SELECT "+recordColumns+" FROM runs o WHERE "+ownedBy+" AND o.id = $3", threadID, project, id)
+		record, err := scanRecord(row.Scan)
+		if err != nil {
+			return orNoThread(tx, err, project, threadID)
+		}
+		body, err = applyDecision(tx, record, decide)
+		return err
+	})
+	return body, err
+}
+
+// Advance implements runs.EngineStore.
+func (db *DB) Advance(ctx context.Context, runID string, lease runs.Lease, decide func(*runs.Record) (*runs.Change, error)) error {
+	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		row := tx.QueryRow("SELECT "+recordColumns+" FROM runs WHERE id = $1 AND lease_owner = $2 AND epoch = $3", runID, lease.Owner, lease.Epoch)
+		record, err := scanRecord(row.Scan)
+		if err != nil {
+			return orLost(err)
+		}
+		_, err = applyDecision(tx, record, decide)
+		return err
+	})
+}
+
+func applyDecision(tx *Tx, record *runs.Record, decide func(*runs.Record) (*runs.Change, error)) (json.RawMessage, error) {
+	record.Steps = func() ([]*runs.StepRecord, error) { return readSteps(tx, record.Run.ID) }
+	change, err := decide(record)
+	if err != nil {
+		return nil, err
+	}
+	body, err := wire.Marshal(record.Run)
+	if err != nil || change == nil {
+		return body, err
+	}
+	return body, writeChange(tx, record.Project, change, body)
+}
+
+// writeChange writes one advance: messages before steps, because a tool step
+// names the newest message.
+func writeChange(tx *Tx, project string, c *runs.Change, body json.RawMessage) error {
+	spent, err := json.Marshal(c.Spent)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`UPDATE runs SET active = $1, runnable = $2, expires_at = $3, lease_owner = $4, lease_until = $5, epoch = $6, spent = $7, body = $8
+		WHERE id = $9`, flag(c.Run.Status.Active()), flag(c.Run.Status.Runnable()), c.Run.ExpiresAt,
+		c.Lease.Owner, millis(c.Lease.Until), c.Lease.Epoch, string(spent), string(body), c.Run.ID); err != nil {
+		return err
+	}
+	for _, m := range c.Messages {
+		if _, err := insertMessage(tx, project, m); err != nil {
+			return err
+		}
+	}
+	for _, s := range c.Steps {
+		if err := writeStep(tx, project, s); err != nil {
+			return err
+		}
+	}
+	if c.Call == nil {
+		return nil
+	}
+	return insertModelCall(tx, project, c.Run, c.Call)
+}
+
+// Claim implements runs.EngineStore. A run that waits for the client is
+// claimed only when its time is up.
+func (db *DB) Claim(ctx context.Context, lease runs.Lease, now time.Time, limit int) ([]*runs.Record, error) {
+	due, err := db.due(ctx, now, limit)
+	if err != nil || len(due) == 0 { // nothing to claim costs no transaction
+		return nil, err
+	}
+	var records []*runs.Record
+	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		for _, id := range due {
+			record, err := claim(tx, id, lease, now)
+			if err != nil {
+				return err
+			}
+			if record != nil {
+				record.Steps = func() ([]*runs.StepRecord, error) { return db.RunSteps(ctx, id) }
+				records = append(records, record)
+			}
+		}
+		return nil
+	})
+	return records, err
+}
+
+const isDue = "active = 1 AND lease_until <= $1 AND (runnable = 1 OR expires_at <= $2)"
+
+func (db *DB) due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return readStrings(db.Read(ctx), "SELECT id FROM runs WHERE "+isDue+" ORDER BY id LIMIT $3", millis(now), now.Unix(), limit)
+}
+
+// claim leases one run, nil when somebody else was faster.
+func claim(tx *Tx, id string, lease runs.Lease, now time.Time) (*runs.Record, error) {
+	n, err := tx.Exec("UPDATE runs SET lease_owner = $3, lease_until = $4, epoch = epoch + 1 WHERE id = $5 AND "+isDue,
+		millis(now), now.Unix(), lease.Owner, millis(lease.Until), id)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	return scanRecord(tx.QueryRow("SELECT "+recordColumns+" FROM runs WHERE id = $1", id).Scan)
+}
+
+// Extend implements runs.EngineStore.
+func (db *DB) Extend(ctx context.Context, owner string, runIDs []string, until time.Time) error {
+	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		for _, id := range runIDs {
+			if _, err := tx.Exec("UPDATE runs SET lease_until = $1 WHERE id = $2 AND lease_owner = $3", millis(until), id, owner); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Release implements runs.EngineStore.
+func (db *DB) Release(ctx context.Context, owner string) error {
+	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		_, err := tx.Exec("UPDATE runs SET lease_owner = '', lease_until = 0 WHERE active = 1 AND lease_owner = $1", owner)
+		return err
+	})
+}
+
+// ReleaseDead implements runs.EngineStore: the lock on the data directory says
+// that no other process is alive.
+func (db *DB) ReleaseDead(ctx context.Context) error {
+	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		_, err := tx.Exec("UPDATE runs SET lease_owner = '', lease_until = 0 WHERE active = 1")
+		return err
+	})
+}
+
+// millis is a time as it is stored, 0 for none.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}

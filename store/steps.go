@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"understudy/api/wire"
+	"understudy/runs"
+)
+
+func orLost(err error) error {
+	if errors.Is(err, wire.ErrNotFound) {
+		return runs.ErrLost
+	}
+	return err
+}
+
+// writeStep inserts a step, or rewrites the one with its id.
+func writeStep(tx *Tx, project string, r *runs.StepRecord) error {
+	body, err := wire.Marshal(r.Step)
+	if err != nil {
+		return err
+	}
+	used, err := json.Marshal(r.Used)
+	if err != nil {
+		return err
+	}
+	s := r.Step
+	_, err = tx.Exec(`INSERT INTO steps (run_id, seq, project_id, thread_id, id, calls, turn, after, tokens, used, state, body)
+		VALUES ($1, COALESCE((SELECT MAX(seq) FROM steps WHERE run_id = $1), 0) + 1, $2, $3, $4, $5, $6,
+			COALESCE((SELECT MAX(seq) FROM messages WHERE thread_id = $3), 0), $7, $8, $9, $10)
+		ON CONFLICT (id) DO UPDATE SET tokens = excluded.tokens, body = excluded.body`,
+		s.RunID, project, s.ThreadID, s.ID, flag(s.Type == runs.ToolCalls), r.Turn, r.Tokens, string(used), nullable(r.State), string(body))
+	return err
+}
+
+const stepColumns = "turn, after, tokens, used, state, body"
+
+func scanSteps(rows *Rows, err error) ([]*runs.StepRecord, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var records []*runs.StepRecord
+	for rows.Next() {
+		r := &runs.StepRecord{Step: &runs.Step{}}
+		var used, state, body []byte
+		if err := rows.Scan(&r.Turn, &r.After, &r.Tokens, &used, &state, &body); err != nil {
+			return nil, err
+		}
+		r.State = state
+		if err := errors.Join(json.Unmarshal(used, &r.Used), json.Unmarshal(body, r.Step)); err != nil {
+			return nil, fmt.Errorf("decode a run step: %w", err)
+		}
+		records = append(records, r)
+	}
+	return records, rows.Err()
+}
+
+func readSteps(r Reader, runID string) ([]*runs.StepRecord, error) {
+	return scanSteps(r.Query("SELECT "+stepColumns+" FROM steps WHERE run_id = $1 ORDER BY seq", runID))
+}
+
+// RunSteps implements runs.EngineStore.
+func (db *DB) RunSteps(ctx context.Context, runID string) ([]*runs.StepRecord, error) {
+	return readSteps(db.Read(ctx), runID)
+}
+
+// ToolSteps implements runs.History.
+func (db *DB) ToolSteps(ctx context.Context, threadID string, since, before int64) ([]*runs.StepRecord, error) {
+	return scanSteps(db.Query(ctx, "SELECT "+stepColumns+` FROM steps
+		WHERE thread_id = $1 AND calls = 1 AND after >= $2 AND after < $3 ORDER BY after, id`, threadID, since, before))
+}
+
+// Step implements runs.Store.
+func (db *DB) Step(ctx context.Context, project, threadID, runID, id string) (json.RawMessage, error) {
+	r := db.Read(ctx)
+	body, err := readBody(r, "SELECT body FROM steps o WHERE "+ownedBy+" AND o.run_id = $3 AND o.id = $4", threadID, project, runID, id)
+	return body, orNoThread(r, err, project, threadID)
+}
+
+// Steps implements runs.Store.
+func (db *DB) Steps(ctx context.Context, project, threadID, runID string, page wire.Page) (wire.List, error) {
+	r := db.Read(ctx)
+	if _, err := child(r, "runs", project, threadID, runID); err != nil {
+		return wire.List{}, err
+	}
+	all := listing{table: "steps", where: "run_id = $1", args: []any{runID}}
+	return all.page(r, page, all)
+}

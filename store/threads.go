@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"understudy/api/wire"
+	"understudy/threads"
+)
+
+// CreateThread implements threads.Store.
+func (db *DB) CreateThread(ctx context.Context, project string, t *threads.Thread, messages []*threads.Message) (json.RawMessage, error) {
+	tokens := countTokens(messages)
+	body, err := wire.Marshal(t)
+	if err != nil {
+		return nil, err
+	}
+	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		if err := insertThread(tx, project, t.ID, body); err != nil {
+			return err
+		}
+		_, err := insertMessages(tx, project, messages, tokens)
+		return err
+	})
+}
+
+func insertThread(tx *Tx, project, id string, body json.RawMessage) error {
+	_, err := tx.Exec("INSERT INTO threads (project_id, id, body) VALUES ($1, $2, $3)", project, id, string(body))
+	return taken(err, id)
+}
+
+// Thread implements threads.Store.
+func (db *DB) Thread(ctx context.Context, project, id string) (json.RawMessage, error) {
+	return threadsTable.read(db.Read(ctx), project, id)
+}
+
+// UpdateThread implements threads.Store.
+func (db *DB) UpdateThread(ctx context.Context, project, id string, change func(*threads.Thread)) (body json.RawMessage, err error) {
+	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		body, err = update(tx, threadsTable, project, id, change)
+		return err
+	})
+	return body, err
+}
+
+// Threads implements threads.Store. Metadata is matched in the body: there is
+// no list of threads on the hosted API's hot path to keep an index for.
+func (db *DB) Threads(ctx context.Context, project string, q threads.Query) (wire.List, error) {
+	all := listing{table: "threads", where: "project_id = $1", args: []any{project}}
+	if len(q.Metadata) == 0 {
+		return all.page(db.Read(ctx), q.Page, all.live())
+	}
+	return filteredPage(q, func(page wire.Page) (wire.List, error) { return all.page(db.Read(ctx), page, all.live()) })
+}
+
+// filteredPage reads page after page until enough threads carry the metadata.
+func filteredPage(q threads.Query, read func(wire.Page) (wire.List, error)) (wire.List, error) {
+	const stride = 500
+	var found wire.List
+	page := q.Page
+	page.Limit = stride
+	for {
+		list, err := read(page)
+		if err != nil {
+			return wire.List{}, err
+		}
+		for _, item := range list.Items {
+			ok, err := carries(item.JSON, q.Metadata)
+			if err != nil {
+				return wire.List{}, err
+			}
+			if ok && len(found.Items) == q.Limit {
+				found.HasMore = true
+				return found, nil
+			}
+			if ok {
+				found.Items = append(found.Items, item)
+			}
+		}
+		if !list.HasMore {
+			return found, nil
+		}
+		page.After = list.Items[len(list.Items)-1].ID
+	}
+}
+
+func carries(body json.RawMessage, wanted wire.Metadata) (bool, error) {
+	var t threads.Thread
+	if err := json.Unmarshal(body, &t); err != nil {
+		return false, err
+	}
+	for key, value := range wanted {
+		if have, ok := t.Metadata[key]; !ok || have != value {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// requireThread answers the API's 404 unless the project has the thread.
+func requireThread(r Reader, project, id string) error {
+	var one int
+	err := r.QueryRow("SELECT 1 FROM threads WHERE id = $1 AND project_id = $2 AND body IS NOT NULL", id, project).Scan(&one)
+	if err = notFound(err); errors.Is(err, wire.ErrNotFound) {
+		return threads.NoSuch(id)
+	}
+	return err
+}
+
+// ownedBy is the condition that a row of a thread belongs to a project and its
+// thread still exists; the row's table must be named o.
+const ownedBy = "o.thread_id = $1 AND o.project_id = $2 AND EXISTS (SELECT 1 FROM threads t WHERE t.id = o.thread_id AND t.body IS NOT NULL)"
+
+// child reads one body of a thread's object and says what is missing, the
+// object or its thread.
+func child(r Reader, tableName, project, threadID, id string) (json.RawMessage, error) {
+	body, err := readBody(r, "SELECT body FROM "+tableName+" o WHERE "+ownedBy+" AND o.id = $3 AND body IS NOT NULL", threadID, project, id)
+	return body, orNoThread(r, err, project, threadID)
+}
+
+func orNoThread(r Reader, err error, project, threadID string) error {
+	if errors.Is(err, wire.ErrNotFound) {
+		if gone := requireThread(r, project, threadID); gone != nil {
+			return gone
+		}
+	}
+	return err
+}
+
+// purgeBatch is how many rows of a deleted thread are removed at a time, so
+// that a long thread does not hold up other writers.
+const purgeBatch = 500
+
+// DeleteThread implements threads.Store. The thread is gone with the first
+// transaction; what it held is removed piece by piece behind it.
+func (db *DB) DeleteThread(ctx context.Context, project, id string) error {
+	err := db.Write(ctx, func(_ context.Context, tx *Tx) error { return threadsTable.remove(tx, project, id) })
+	if err != nil {
+		return err
+	}
+	return db.purgeThread(context.WithoutCancel(ctx), id)
+}
+
+// PurgeThreads removes what deleted threads still hold after a crash.
+func (db *DB) PurgeThreads(ctx context.Context) error {
+	ids, err := readStrings(db.Read(ctx), "SELECT id FROM threads WHERE body IS NULL AND purged = 0")
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := db.purgeThread(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// purges remove a batch each; every table is clustered by the key they select.
+var purges = []string{
+	"DELETE FROM messages WHERE thread_id = $1 AND seq IN (SELECT seq FROM messages WHERE thread_id = $1 LIMIT $2)",
+	"DELETE FROM steps WHERE id IN (SELECT s.id FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.thread_id = $1 LIMIT $2)",
+	"DELETE FROM model_calls WHERE thread_id = $1 AND (run_id, seq) IN (SELECT run_id, seq FROM model_calls WHERE thread_id = $1 LIMIT $2)",
+	"DELETE FROM prompt_messages WHERE thread_id = $1 AND hash IN (SELECT hash FROM prompt_messages WHERE thread_id = $1 LIMIT $2)",
+	"DELETE FROM runs WHERE thread_id = $1 AND seq IN (SELECT seq FROM runs WHERE thread_id = $1 LIMIT $2)",
+}
+
+func (db *DB) purgeThread(ctx context.Context, id string) error {
+	for _, purge := range purges {
+		for n := int64(purgeBatch); n == purgeBatch; {
+			err := db.Write(ctx, func(_ context.Context, tx *Tx) (err error) {
+				n, err = tx.Exec(purge, id, purgeBatch)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		_, err := tx.Exec("UPDATE threads SET purged = 1 WHERE id = $1", id)
+		return err
+	})
+}

@@ -1,0 +1,136 @@
+package threads
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"understudy/api/wire"
+	"understudy/assistants"
+)
+
+// Store keeps threads and messages. Every method sees one project only and
+// answers wire.ErrNotFound for what that project does not have. JSON is the
+// object as it is shown.
+type Store interface {
+	CreateThread(ctx context.Context, project string, t *Thread, messages []*Message) (json.RawMessage, error)
+	Thread(ctx context.Context, project, id string) (json.RawMessage, error)
+	UpdateThread(ctx context.Context, project, id string, update func(*Thread)) (json.RawMessage, error)
+	DeleteThread(ctx context.Context, project, id string) error
+	Threads(ctx context.Context, project string, q Query) (wire.List, error)
+
+	// AddMessage answers a *BusyError when a run of the thread is active.
+	AddMessage(ctx context.Context, project string, m *Message) (json.RawMessage, error)
+	Message(ctx context.Context, project, threadID, id string) (json.RawMessage, error)
+	UpdateMessage(ctx context.Context, project, threadID, id string, update func(*Message)) (json.RawMessage, error)
+	DeleteMessage(ctx context.Context, project, threadID, id string) error
+	// Messages lists a thread's messages, those of one run when runID is set.
+	Messages(ctx context.Context, project, threadID, runID string, page wire.Page) (wire.List, error)
+}
+
+// Query selects threads: those that carry every entry of Metadata.
+type Query struct {
+	wire.Page
+	Metadata wire.Metadata
+}
+
+// BusyError says that RunID holds the lock of a thread.
+type BusyError struct{ RunID string }
+
+func (e *BusyError) Error() string { return "run " + e.RunID + " is active" }
+
+// Service carries out the thread and message routes.
+type Service struct {
+	store Store
+	files assistants.Files
+	now   func() time.Time
+}
+
+// NewService returns a Service.
+func NewService(store Store, files assistants.Files, now func() time.Time) *Service {
+	return &Service{store: store, files: files, now: now}
+}
+
+const (
+	noun        = "thread"
+	messageNoun = "message"
+)
+
+// Create adds a thread with its first messages. id is the client's choice, or
+// "" to mint one.
+func (s *Service) Create(ctx context.Context, project, id string, c Create) (json.RawMessage, error) {
+	if err := s.files.CheckFiles(ctx, project, c.FileIDs()); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	if id == "" {
+		id = wire.NewID(IDPrefix, now)
+	}
+	t, messages := c.Build(id, now.Unix(), func() string { return wire.NewID(MessagePrefix, now) })
+	return s.store.CreateThread(ctx, project, t, messages)
+}
+
+// Get returns the thread as it is shown.
+func (s *Service) Get(ctx context.Context, project, id string) (json.RawMessage, error) {
+	body, err := s.store.Thread(ctx, project, id)
+	return body, wire.OrNoSuch(err, noun, id)
+}
+
+// Modify changes a thread and returns it.
+func (s *Service) Modify(ctx context.Context, project, id string, m Modify) (json.RawMessage, error) {
+	if err := s.files.CheckFiles(ctx, project, m.fileIDs()); err != nil {
+		return nil, err
+	}
+	body, err := s.store.UpdateThread(ctx, project, id, m.apply)
+	return body, wire.OrNoSuch(err, noun, id)
+}
+
+// List returns one page of the project's threads.
+func (s *Service) List(ctx context.Context, project string, q Query) (wire.List, error) {
+	return s.store.Threads(ctx, project, q)
+}
+
+// AddMessage adds a message at the end of a thread that no run holds.
+func (s *Service) AddMessage(ctx context.Context, project, threadID string, n NewMessage) (json.RawMessage, error) {
+	if err := s.files.CheckFiles(ctx, project, n.FileIDs()); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	m := n.Build(wire.NewID(MessagePrefix, now), threadID, now.Unix())
+	body, err := s.store.AddMessage(ctx, project, m)
+	if busy, ok := errors.AsType[*BusyError](err); ok {
+		return nil, wire.Invalidf("Can't add messages to %s while a run %s is active.", threadID, busy.RunID)
+	}
+	return body, wire.OrNoSuch(err, noun, threadID)
+}
+
+// Message returns one message as it is shown.
+func (s *Service) Message(ctx context.Context, project, threadID, id string) (json.RawMessage, error) {
+	body, err := s.store.Message(ctx, project, threadID, id)
+	return body, wire.OrNoSuch(err, messageNoun, id)
+}
+
+// ModifyMessage replaces the metadata of a message; nil changes nothing.
+func (s *Service) ModifyMessage(ctx context.Context, project, threadID, id string, metadata wire.Metadata) (json.RawMessage, error) {
+	body, err := s.store.UpdateMessage(ctx, project, threadID, id, func(m *Message) {
+		if metadata != nil {
+			m.Metadata = metadata
+		}
+	})
+	return body, wire.OrNoSuch(err, messageNoun, id)
+}
+
+// DeleteMessage removes a message, during a run as well.
+func (s *Service) DeleteMessage(ctx context.Context, project, threadID, id string) error {
+	return wire.OrNoSuch(s.store.DeleteMessage(ctx, project, threadID, id), messageNoun, id)
+}
+
+// Messages returns one page of a thread's messages.
+func (s *Service) Messages(ctx context.Context, project, threadID, runID string, page wire.Page) (wire.List, error) {
+	list, err := s.store.Messages(ctx, project, threadID, runID, page)
+	return list, wire.OrNoSuch(err, noun, threadID)
+}
+
+// NoSuch is the API's 404 for a thread.
+func NoSuch(id string) error { return wire.NoSuch(noun, id) }
