@@ -29,7 +29,7 @@ type Tool struct {
 // as it was sent, property order kept, since models read it.
 type Function struct {
 	Name        string          `json:"name"`
-	Description *string         `json:"description"`
+	Description *string         `json:"description,omitempty"`
 	Parameters  json.RawMessage `json:"parameters"`
 	Strict      bool            `json:"strict"`
 }

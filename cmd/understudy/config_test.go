@@ -95,7 +95,7 @@ models_strict: true
 				Headers: map[string]Secret{"X-Team": "a b"}, Stream: chat.StreamNever, IdleTimeout: 90 * time.Second,
 				MaxRetries: &none, ContextWindow: 16000, EmbeddingModel: "ada", Where: "c.yaml:13",
 			},
-			{Name: "offline", BaseURL: "builtin://echo?delay=5ms", Headers: map[string]Secret{"X-Team": "a b"}, EmbeddingModel: "builtin/echo", Where: "c.yaml:21"},
+			{Name: "offline", BaseURL: "builtin://echo?delay=5ms", Headers: map[string]Secret{"X-Team": "a b"}, EmbeddingModel: "builtin/echo", Where: "c.yaml:22"},
 		},
 		Models:       []chat.Mapping{{Pattern: "z*", Target: "openai/gpt-5"}, {Pattern: "a", Target: "azure/x | openai/meta/llama"}, {Pattern: "*", Target: "plain"}},
 		ModelsStrict: true,
@@ -251,7 +251,7 @@ func TestDataDirForOtherCommands(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(path, []byte("data: [a]"), 0o600))
 	_, err = loadDataDir(flags, environment{}.get)
-	require.EqualError(t, err, path+":1: data: expected text, found a list; write data: ./data instead")
+	require.EqualError(t, err, path+":1: data: expected text, found a list; write ./data instead")
 }
 
 func TestKeysAreNeverShown(t *testing.T) {

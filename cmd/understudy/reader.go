@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -117,14 +118,7 @@ type fields map[string]func(*yaml.Node)
 
 // mapping reads a mapping with known keys. A null value counts as not written.
 func (r *reader) mapping(n *yaml.Node, what, example string, known fields) {
-	names := slices.Collect(func(yield func(string) bool) {
-		for name := range known {
-			if !yield(name) {
-				return
-			}
-		}
-	})
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(known))
 	for key, value := range r.entries(n, what, example) {
 		read, ok := known[key.Value]
 		switch {
@@ -134,7 +128,7 @@ func (r *reader) mapping(n *yaml.Node, what, example string, known fields) {
 		case nearest(key.Value, names) != "":
 			r.fail(key, "%s: unknown key %q; write %s instead", what, key.Value, nearest(key.Value, names))
 		default:
-			r.fail(key, "%s: unknown key %q; write one of %s instead", what, key.Value, strings.Join(names, ", "))
+			r.fail(key, "%s: unknown key %q; write %s instead", what, key.Value, either(names))
 		}
 	}
 }
@@ -145,9 +139,13 @@ func (r *reader) items(n *yaml.Node, what, example string) []*yaml.Node {
 		r.fail(n, "%s: expected a list, found %s; write %s instead", what, kind(n), example)
 		return nil
 	}
-	list := make([]*yaml.Node, len(n.Content))
-	for i, item := range n.Content {
-		list[i] = follow(item)
+	var list []*yaml.Node
+	for _, item := range n.Content {
+		if item = follow(item); isNull(item) {
+			r.fail(item, "%s: an entry of the list is empty; write %s instead", what, example)
+			continue
+		}
+		list = append(list, item)
 	}
 	return list
 }
@@ -160,12 +158,12 @@ var (
 // text reads a string and expands the environment variables in it; ok is false
 // when it was wrong.
 func (r *reader) text(n *yaml.Node, key, example string) (value string, ok bool) {
-	if n.Kind != yaml.ScalarNode {
-		r.fail(n, "%s: expected text, found %s; write %s: %s instead", key, kind(n), key, example)
+	if n.Kind != yaml.ScalarNode || isNull(n) {
+		r.fail(n, "%s: expected text, found %s; write %s instead", key, kind(n), example)
 		return "", false
 	}
 	if n.Tag != "!!str" {
-		r.fail(n, "%s: expected text, found %s; write it in quotes, as %s: %q, instead", key, kind(n), key, n.Value)
+		r.fail(n, "%s: expected text, found %s; write it in quotes, as %q, instead", key, kind(n), n.Value)
 		return "", false
 	}
 	return r.expand(n, key)
@@ -247,6 +245,9 @@ func (r *reader) oneOf(n *yaml.Node, key string, words ...string) string {
 // either lists words as "a, b or c".
 func either(words []string) string {
 	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 

@@ -143,7 +143,7 @@ func (c *configFile) readModels(r *reader, n *yaml.Node) {
 			r.fail(key, "models: the name of a model is empty; write \"*\" for all models instead")
 			continue
 		}
-		target, ok := r.text(value, "models", `"`+key.Value+`": openai/gpt-5-mini`)
+		target, ok := r.text(value, "models", "openai/gpt-5-mini")
 		if !ok {
 			continue
 		}

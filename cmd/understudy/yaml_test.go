@@ -13,7 +13,7 @@ func TestFileMistakes(t *testing.T) {
 	for _, c := range []struct{ content, want string }{
 		// The document.
 		{"a: b: c", `1: this is not YAML (mapping values are not allowed in this context); write "key: value" lines, indented by spaces, instead`},
-		{"listen: x:1\n\tdata: y", `2: this is not YAML (found character that cannot start any token); write "key: value" lines, indented by spaces, instead`},
+		{"listen: x:1\n\tdata: y", `2: this is not YAML (found a tab character that violates indentation); write "key: value" lines, indented by spaces, instead`},
 		{"data: \x01", `1: this is not YAML (control characters are not allowed); write "key: value" lines, indented by spaces, instead`},
 		{"- listen", `1: configuration: expected a map, found a list; write listen: 127.0.0.1:8080 instead`},
 		{"hello", `1: configuration: expected a map, found text; write listen: 127.0.0.1:8080 instead`},
@@ -23,22 +23,22 @@ func TestFileMistakes(t *testing.T) {
 		{"data: a\nlisten: 127.0.0.1:1\ndata: b", `3: configuration: "data" was written already on line 1; write it once instead`},
 		{"liste: x", `1: configuration: unknown key "liste"; write listen instead`},
 		{"model:\n  a: b", `1: configuration: unknown key "model"; write models instead`},
-		{"color: red", `1: configuration: unknown key "color"; write one of auth, cors_origins, data, durability, listen, log_format, models, models_strict, upstreams instead`},
-		{"<<: {data: x}", `1: configuration: unknown key "<<"; write one of auth, cors_origins, data, durability, listen, log_format, models, models_strict, upstreams instead`},
+		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, listen, log_format, models, models_strict or upstreams instead`},
+		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, listen, log_format, models, models_strict or upstreams instead`},
 
 		// Single settings.
-		{"listen: 8080", `1: listen: expected text, found a number; write it in quotes, as listen: "8080", instead`},
+		{"listen: 8080", `1: listen: expected text, found a number; write it in quotes, as "8080", instead`},
 		{"listen: \"8080\"", `1: "8080" is not an address to listen on; write 127.0.0.1:8080 instead`},
-		{"data: [x]", `1: data: expected text, found a list; write data: ./data instead`},
-		{"data: {x: y}", `1: data: expected text, found a map; write data: ./data instead`},
-		{"data: true", `1: data: expected text, found true or false; write it in quotes, as data: "true", instead`},
-		{"data: 2026-01-01", `1: data: expected text, found a date; write it in quotes, as data: "2026-01-01", instead`},
+		{"data: [x]", `1: data: expected text, found a list; write ./data instead`},
+		{"data: {x: y}", `1: data: expected text, found a map; write ./data instead`},
+		{"data: true", `1: data: expected text, found true or false; write it in quotes, as "true", instead`},
+		{"data: 2026-01-01", `1: data: expected text, found a date; write it in quotes, as "2026-01-01", instead`},
 		{"data: ''", `1: the data directory has no name; write ./data instead`},
 		{"durability: some", `1: durability: "some" is unknown; write full or normal instead`},
 		{"log_format: xml", `1: log_format: "xml" is unknown; write text or json instead`},
 		{"auth: token", `1: auth: "token" is unknown; write none or keys instead`},
 		{"auth: {mode: token}", `1: auth: "token" is unknown; write none or keys instead`},
-		{"auth: {kind: none}", `1: auth: unknown key "kind"; write one of mode instead`},
+		{"auth: {kind: none}", `1: auth: unknown key "kind"; write mode instead`},
 		{"auth: [none]", `1: auth: expected a map, found a list; write auth: {mode: none} instead`},
 		{"models_strict: yes", `1: models_strict: "yes" is neither true nor false; write models_strict: true instead`},
 		{"models_strict: []", `1: models_strict: expected true or false, found a list; write models_strict: true instead`},
@@ -55,13 +55,14 @@ func TestFileMistakes(t *testing.T) {
 
 		// Upstreams.
 		{"upstreams: {name: a}", `1: upstreams: expected a list, found a map; write "- name: openai" below it instead`},
+		{"upstreams: [null]", `1: upstreams: an entry of the list is empty; write "- name: openai" below it instead`},
 		{"upstreams: [a]", `1: upstreams: expected a map, found text; write name: openai instead`},
 		{"upstreams: [{base_url: http://a}]", `1: upstreams: an upstream has no name; write name: openai, or another, instead`},
 		{"upstreams:\n- name: a", `2: upstreams: an upstream has no base_url; write base_url: http://localhost:11434/v1, or another, instead`},
 		{"upstreams:\n- {name: a, base_url: http://a}\n- {name: a, base_url: http://b}", `3: upstreams: the name "a" is taken by the upstream on line 2; write another name instead`},
 		{"upstreams: [{name: a/b, base_url: http://a}]", `1: name: "a/b" cannot be the name of an upstream, which has no space, /, | or *; write name: openai, or another, instead`},
 		{"upstreams: [{name: a, base_url: a.b}]", `1: base_url: a base URL begins with http:// or https://; write something like http://localhost:11434/v1 instead`},
-		{"upstreams: [{name: a, base_url: 5}]", `1: base_url: expected text, found a number; write it in quotes, as base_url: "5", instead`},
+		{"upstreams: [{name: a, base_url: 5}]", `1: base_url: expected text, found a number; write it in quotes, as "5", instead`},
 		{"upstreams: [{name: a, base_url: 'http://me:sk-hidden@h'}]", `1: base_url: a key or password in the URL would be shown in logs; write it as the upstream's key instead`},
 		{up + "baseurl: x", `4: upstreams: unknown key "baseurl"; write base_url instead`},
 		{up + "api_key: [sk-hidden]", `4: api_key: expected text, found a list; write api_key: "…", in quotes, or api_key: ${OPENAI_API_KEY} instead`},
@@ -72,7 +73,7 @@ func TestFileMistakes(t *testing.T) {
 		{up + "api_key: a\n    api_key_file: good.txt", `5: api_key and api_key_file are both there; write one of them instead`},
 		{up + "api_key_file: none.txt", `4: api_key_file: open none.txt: no such file or directory; write the name of a file that can be read instead`},
 		{up + "api_key_file: bad.txt", `4: api_key_file: the file does not hold one key; write the key alone into it instead`},
-		{up + "api_key_file: 5", `4: api_key_file: expected text, found a number; write it in quotes, as api_key_file: "5", instead`},
+		{up + "api_key_file: 5", `4: api_key_file: expected text, found a number; write it in quotes, as "5", instead`},
 		{up + "auth: basic", `4: auth: "basic" is unknown; write bearer, raw, api-key or none instead`},
 		{up + "headers: [a]", `4: headers: expected a map, found a list; write headers: {X-Title: understudy} instead`},
 		{up + "headers: {a b: c}", `4: headers: "a b" cannot be the name of a header; write a name like X-Title instead`},
@@ -86,12 +87,13 @@ func TestFileMistakes(t *testing.T) {
 		{up + "max_retries: -1", `4: max_retries: "-1" is not a whole number from 0 up; write max_retries: 4 instead`},
 		{up + "context_window: 0", `4: context_window: "0" is not a whole number from 1 up; write context_window: 128000 instead`},
 		{up + "context_window: {}", `4: context_window: expected a whole number, found a map; write context_window: 128000 instead`},
-		{up + "embedding_model: []", `4: embedding_model: expected text, found a list; write embedding_model: text-embedding-3-small instead`},
+		{up + "embedding_model: []", `4: embedding_model: expected text, found a list; write text-embedding-3-small instead`},
 
 		// Models.
 		{"models: [a]", `1: models: expected a map, found a list; write "gpt-4*": openai/gpt-5-mini instead`},
-		{"models: {a: 5}", `1: models: expected text, found a number; write it in quotes, as models: "5", instead`},
-		{"models: {a: [b]}", `1: models: expected text, found a list; write models: "a": openai/gpt-5-mini instead`},
+		{"models: {a: 5}", `1: models: expected text, found a number; write it in quotes, as "5", instead`},
+		{"models: {a: [b]}", `1: models: expected text, found a list; write openai/gpt-5-mini instead`},
+		{"models: {a: }", `1: models: expected text, found nothing; write openai/gpt-5-mini instead`},
 		{"models: {'': b}", `1: models: the name of a model is empty; write "*" for all models instead`},
 		{"models: {a: b, a: c}", `1: models: "a" was written already on line 1; write it once instead`},
 		{"models:\n  a: ''", `2: models: "a" has a target without a name; write builtin/MODEL instead`},
@@ -102,7 +104,7 @@ func TestFileMistakes(t *testing.T) {
 
 		// Several at once, in the order of their lines.
 		{"upstreams: [{name: a}]\ndata: []\nauth: x", "1: upstreams: an upstream has no base_url; write base_url: http://localhost:11434/v1, or another, instead\n" +
-			"c.yaml:2: data: expected text, found a list; write data: ./data instead\nc.yaml:3: auth: \"x\" is unknown; write none or keys instead"},
+			"c.yaml:2: data: expected text, found a list; write ./data instead\nc.yaml:3: auth: \"x\" is unknown; write none or keys instead"},
 	} {
 		t.Run(c.content, func(t *testing.T) {
 			t.Chdir(t.TempDir())
@@ -122,7 +124,7 @@ func TestFilesThatAreFine(t *testing.T) {
 		"", "# nothing", "---\n", "listen:\nauth:\nupstreams:\nmodels:\ncors_origins:\n", "null",
 		"upstreams: [{name: a, base_url: http://a, api_key: , headers: , stream: }]",
 		"upstreams: [{name: a, base_url: http://a}]\nmodels: {x: meta-llama/llama}",
-		"upstreams: [{name: a, base_url: http://a, max_retries: \"${N}\", context_window: ${N}}]",
+		"upstreams: [{name: a, base_url: http://a, max_retries: \"${N}\", context_window: \"${N}\"}]",
 	} {
 		_, err := readConfig("c.yaml", []byte(content), environment{"N": "7"}.get)
 		require.NoError(t, err, content)

@@ -65,10 +65,10 @@ type harness struct {
 	log   bytes.Buffer
 }
 
-func newHarness(t *testing.T, config Config, scripts map[string]*script) *harness {
+func newHarness(t *testing.T, config Config, backends map[string]http.Handler) *harness {
 	h := &harness{}
 	config.Schemes = map[string]http.RoundTripper{}
-	for name, s := range scripts {
+	for name, s := range backends {
 		config.Schemes[name] = HandlerTransport(s)
 		found := false
 		for _, u := range config.Upstreams {
@@ -103,7 +103,7 @@ func TestCompleteRetries(t *testing.T) {
 		{status: 429, header: map[string]string{"Retry-After": "7"}, body: `{"error":{"message":"slow down"}}`},
 		{body: deltas(`{"content":"he"}`, `{"content":"y"}`)},
 	}}
-	h := newHarness(t, Config{}, map[string]*script{"up": s})
+	h := newHarness(t, Config{}, map[string]http.Handler{"up": s})
 	var shown recorder
 	answer, err := h.Complete(t.Context(), hello("m"), &shown)
 	require.NoError(t, err)
@@ -132,7 +132,7 @@ func TestCompleteGivesUp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &script{replies: []reply{tc.reply}}
-			h := newHarness(t, Config{}, map[string]*script{"up": s})
+			h := newHarness(t, Config{}, map[string]http.Handler{"up": s})
 			answer, err := h.Complete(t.Context(), hello("m"), nil)
 			var failed *Error
 			require.ErrorAs(t, err, &failed)
@@ -148,7 +148,7 @@ func TestCompleteFallsBackToTheNextUpstream(t *testing.T) {
 	down := &script{replies: []reply{{status: 500, body: "down"}}}
 	up := &script{replies: []reply{ok("hi")}}
 	config := Config{Models: []Mapping{{"m", "down/a|up/b"}}}
-	h := newHarness(t, config, map[string]*script{"down": down, "up": up})
+	h := newHarness(t, config, map[string]http.Handler{"down": down, "up": up})
 	answer, err := h.Complete(t.Context(), hello("m"), nil)
 	require.NoError(t, err)
 	require.Equal(t, "hi", answer.Text)
@@ -170,12 +170,11 @@ func TestCompleteEndsWithItsContext(t *testing.T) {
 	gone := errors.New("the run was cancelled")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	started := make(chan struct{})
-	h := newHarness(t, Config{Upstreams: []Upstream{{Name: "up"}}}, nil)
-	h.config.Schemes["up"] = HandlerTransport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := newHarness(t, Config{}, map[string]http.Handler{"up": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `data: {"choices":[{"delta":{"content":"x"}}]}`+"\n\n")
 		close(started)
 		<-r.Context().Done()
-	}))
+	})})
 	go func() {
 		<-started
 		cancel(gone)
@@ -187,28 +186,33 @@ func TestCompleteEndsWithItsContext(t *testing.T) {
 }
 
 func TestCompleteIdle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHarness(t, Config{Upstreams: []Upstream{{Name: "up", MaxRetries: -1}}}, nil)
-		h.config.Schemes["up"] = HandlerTransport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			for range 3 {
-				time.Sleep(50 * time.Second)
-				_, _ = io.WriteString(w, ": still here\n\n")
-			}
-			<-r.Context().Done()
-		}))
-		begun := time.Now()
-		_, err := h.Complete(t.Context(), hello("m"), nil)
-		require.ErrorContains(t, err, "nothing more")
-		require.Equal(t, 3*50*time.Second+DefaultIdleTimeout, time.Since(begun))
-
-		h.config.Schemes["up"] = HandlerTransport(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			<-r.Context().Done()
-		}))
-		begun = time.Now()
-		_, err = h.Complete(t.Context(), hello("m"), nil)
-		require.ErrorContains(t, err, "did not answer in time")
-		require.Equal(t, headerPatience*DefaultIdleTimeout, time.Since(begun))
-	})
+	slow := func(w http.ResponseWriter, r *http.Request) {
+		for range 3 {
+			time.Sleep(50 * time.Second)
+			_, _ = io.WriteString(w, ": still here\n\n")
+		}
+		<-r.Context().Done()
+	}
+	dead := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	for name, tc := range map[string]struct {
+		handler http.HandlerFunc
+		message string
+		took    time.Duration
+	}{
+		"inside an answer": {slow, "nothing more", 3*50*time.Second + DefaultIdleTimeout},
+		"before an answer": {dead, "did not answer in time", headerPatience * DefaultIdleTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarness(t, Config{Upstreams: []Upstream{{Name: "up", MaxRetries: -1}}},
+					map[string]http.Handler{"up": tc.handler})
+				begun := time.Now()
+				_, err := h.Complete(t.Context(), hello("m"), nil)
+				require.ErrorContains(t, err, tc.message)
+				require.Equal(t, tc.took, time.Since(begun))
+			})
+		})
+	}
 }
 
 func TestCompleteAuth(t *testing.T) {
@@ -222,7 +226,7 @@ func TestCompleteAuth(t *testing.T) {
 		s := &script{replies: []reply{ok("hi")}}
 		h := newHarness(t, Config{Upstreams: []Upstream{{
 			Name: "up", APIKey: "key-1", Auth: auth, Headers: map[string]string{"X-Team": "blue"},
-		}}}, map[string]*script{"up": s})
+		}}}, map[string]http.Handler{"up": s})
 		_, err := h.Complete(t.Context(), hello("m"), nil)
 		require.NoError(t, err)
 		for name, value := range want {
@@ -235,7 +239,7 @@ func TestCompleteAuth(t *testing.T) {
 
 func TestCompleteHidesKeys(t *testing.T) {
 	s := &script{replies: []reply{{status: 403, body: `{"error":{"message":"bad key zoo-secret-1, also sk-abcdef123456 and abc***xyz at https://u:p@x.y/z?key=AIzaSyA1234567&b=1 <b>now</b>"}}`}}}
-	h := newHarness(t, Config{Upstreams: []Upstream{{Name: "up", APIKey: "zoo-secret-1"}}}, map[string]*script{"up": s})
+	h := newHarness(t, Config{Upstreams: []Upstream{{Name: "up", APIKey: "zoo-secret-1"}}}, map[string]http.Handler{"up": s})
 	_, err := h.Complete(t.Context(), hello("m"), nil)
 	var failed *Error
 	require.ErrorAs(t, err, &failed)
@@ -246,7 +250,7 @@ func TestCompleteHidesKeys(t *testing.T) {
 
 func TestCompleteNamesTheUnknownModel(t *testing.T) {
 	s := &script{replies: []reply{{status: 404, body: `{"error":{"message":"The model 'x' does not exist","code":"model_not_found"}}`}}}
-	h := newHarness(t, Config{Models: []Mapping{{"gpt-*", "up/x"}}}, map[string]*script{"up": s})
+	h := newHarness(t, Config{Models: []Mapping{{"gpt-*", "up/x"}}}, map[string]http.Handler{"up": s})
 	_, err := h.Complete(t.Context(), hello("gpt-4o"), nil)
 	require.ErrorContains(t, err, `"gpt-4o" went to the upstream "up" as "x"`)
 	require.ErrorContains(t, err, "models:")
@@ -254,7 +258,7 @@ func TestCompleteNamesTheUnknownModel(t *testing.T) {
 
 func TestCompleteOneCallAtATime(t *testing.T) {
 	s := &script{replies: []reply{{body: message(toolCall + `{"id":"a","function":{"name":"ping"}},{"id":"b","function":{"name":"ping"}}]}`)}}}
-	h := newHarness(t, Config{}, map[string]*script{"up": s})
+	h := newHarness(t, Config{}, map[string]http.Handler{"up": s})
 	req := hello("m")
 	req.Tools = []Tool{{Name: "ping"}}
 	req.ParallelToolCalls = new(bool)
@@ -266,10 +270,8 @@ func TestCompleteOneCallAtATime(t *testing.T) {
 }
 
 func TestHandlerTransportPanics(t *testing.T) {
-	h := newHarness(t, Config{Upstreams: []Upstream{{Name: "up", MaxRetries: -1}}}, nil)
-	h.config.Schemes["up"] = HandlerTransport(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		panic(http.ErrAbortHandler)
-	}))
+	abort := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	h := newHarness(t, Config{Upstreams: []Upstream{{Name: "up", MaxRetries: -1}}}, map[string]http.Handler{"up": abort})
 	_, err := h.Complete(t.Context(), hello("m"), nil)
 	require.ErrorContains(t, err, "broke")
 }

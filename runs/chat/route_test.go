@@ -95,11 +95,11 @@ func TestNewSaysWhatToWrite(t *testing.T) {
 
 func TestEndpoint(t *testing.T) {
 	for base, want := range map[string]string{
-		"http://x/v1":                                   "http://x/v1/chat/completions",
-		"http://x/v1/":                                  "http://x/v1/chat/completions",
-		"http://x/v1/chat/completions":                  "http://x/v1/chat/completions",
+		"http://x/v1":                  "http://x/v1/chat/completions",
+		"http://x/v1/":                 "http://x/v1/chat/completions",
+		"http://x/v1/chat/completions": "http://x/v1/chat/completions",
 		"https://x/openai/deployments/d?api-version=v1": "https://x/openai/deployments/d/chat/completions?api-version=v1",
-		"http://x":                                      "http://x/chat/completions",
+		"http://x": "http://x/chat/completions",
 	} {
 		u := Upstream{BaseURL: base}
 		got, err := u.endpoint("/chat/completions")

@@ -335,9 +335,15 @@ func checkRequest(t *testing.T, s *zooServer, i int, assertions []zooAssertion) 
 	}
 	req, ok := s.seen(i)
 	require.True(t, ok, "request %d never came", i)
+	holds(t, req.body, assertions)
+}
+
+// holds checks a request against assertions.
+func holds(t *testing.T, body any, assertions []zooAssertion) {
+	t.Helper()
 	for _, a := range assertions {
-		value, found := at(req.body, a.Path)
-		require.Equal(t, !a.Absent, found, "%s in request %d", a.Path, i)
+		value, found := at(body, a.Path)
+		require.Equal(t, !a.Absent, found, a.Path)
 		if a.Exists {
 			require.NotNil(t, value, a.Path)
 		}
@@ -348,11 +354,11 @@ func checkRequest(t *testing.T, s *zooServer, i int, assertions []zooAssertion) 
 			require.Regexp(t, regexp.MustCompile(a.Matches), value, a.Path)
 		}
 		if a.SameAs != "" {
-			other, _ := at(req.body, a.SameAs)
+			other, _ := at(body, a.SameAs)
 			require.Equal(t, other, value, a.Path)
 		}
 		if a.DiffersFrom != "" {
-			other, _ := at(req.body, a.DiffersFrom)
+			other, _ := at(body, a.DiffersFrom)
 			require.NotEqual(t, other, value, a.Path)
 		}
 	}
