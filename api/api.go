@@ -22,6 +22,7 @@ type Options struct {
 	Threads    *threads.Service
 	Runs       *runs.Service
 	Files      *files.Service
+	Models     Models
 
 	// Keys verifies API keys; nil lets everybody in who calls from a loopback
 	// name, unless AnyHost is set.

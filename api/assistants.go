@@ -13,7 +13,11 @@ func (s *server) createAssistant(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(s.Assistants.Create(c.r.Context(), c.project, "", create))
+	id, err := c.chosenID(assistants.IDPrefix)
+	if err != nil {
+		return err
+	}
+	return c.json(s.Assistants.Create(c.r.Context(), c.project, id, create))
 }
 
 func (s *server) listAssistants(c *call) error {
@@ -43,4 +47,33 @@ func (s *server) modifyAssistant(c *call) error {
 func (s *server) deleteAssistant(c *call) error {
 	id := c.id("assistant_id")
 	return c.deleted(id, "assistant.deleted", s.Assistants.Delete(c.r.Context(), c.project, id))
+}
+
+func (s *server) attachAssistantFile(c *call) error {
+	o, err := c.body()
+	if err != nil {
+		return err
+	}
+	fileID, err := assistants.ReadFileID(o)
+	if err != nil {
+		return err
+	}
+	return c.json(s.Assistants.AttachFile(c.r.Context(), c.project, c.id("assistant_id"), fileID))
+}
+
+func (s *server) listAssistantFiles(c *call) error {
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
+	return c.json(s.Assistants.Files(c.r.Context(), c.project, c.id("assistant_id"), page))
+}
+
+func (s *server) getAssistantFile(c *call) error {
+	return c.json(s.Assistants.File(c.r.Context(), c.project, c.id("assistant_id"), c.id("file_id")))
+}
+
+func (s *server) detachAssistantFile(c *call) error {
+	fileID := c.id("file_id")
+	return c.deleted(fileID, "assistant.file.deleted", s.Assistants.DetachFile(c.r.Context(), c.project, c.id("assistant_id"), fileID))
 }

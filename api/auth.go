@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 
 	"understudy/api/keys"
@@ -72,11 +73,24 @@ func presentedKey(r *http.Request) string {
 	return r.Header.Get("Api-Key")
 }
 
-// dialect reads the version of the API from OpenAI-Beta; without it a client
-// gets version 2.
+// dialect reads the version of the API from OpenAI-Beta. Without the header
+// Azure's api-version decides, and else a client gets version 2.
 func dialect(r *http.Request) wire.Dialect {
-	if strings.Contains(r.Header.Get("OpenAI-Beta"), "assistants=v1") {
+	switch beta := r.Header.Get("OpenAI-Beta"); {
+	case strings.Contains(beta, "assistants=v1"):
+		return wire.V1
+	case strings.Contains(beta, "assistants="):
+		return wire.V2
+	}
+	version := r.URL.Query().Get("api-version")
+	if azureDate.MatchString(version) && version < azureV2 {
 		return wire.V1
 	}
 	return wire.V2
 }
+
+// azureV2 is the first api-version of Azure that speaks version 2; older ones
+// sort before it by their date.
+const azureV2 = "2024-05-01"
+
+var azureDate = regexp.MustCompile(`^20\d\d-\d\d-\d\d`)

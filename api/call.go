@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -88,12 +89,35 @@ func (c *call) metadata() (wire.Metadata, error) {
 
 func (c *call) page() (wire.Page, error) { return wire.ParsePage(c.r.URL.Query(), wire.ListLimits) }
 
+// chosenID returns the id that the client wants its new object to have, ""
+// when it leaves the choice to the server.
+func (c *call) chosenID(prefix string) (string, error) {
+	id := c.r.Header.Get("Understudy-Id")
+	if id == "" {
+		return "", nil
+	}
+	rest, ok := strings.CutPrefix(id, prefix)
+	if !ok || !chosenID.MatchString(rest) {
+		return "", wire.InvalidValue("Understudy-Id", "Invalid 'Understudy-Id': '%s'. Expected '%s' and then 1 to 64 letters, digits, '_' or '-'.", id, prefix)
+	}
+	return id, nil
+}
+
+var chosenID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
 // json answers 200; every success of the API is one.
 func (c *call) json(body any, err error) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c.w, http.StatusOK, body)
+	data, err := encode(body)
+	if err == nil && c.dialect == wire.V1 {
+		data, err = toV1(data)
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(c.w, http.StatusOK, data)
 }
 
 // deleted answers the deletion of an object.
@@ -105,17 +129,22 @@ func (c *call) deleted(id, object string, err error) error {
 	}{id, object, true}, err)
 }
 
+// encode is the JSON of an answer; what a service has ready stays as it is.
+func encode(body any) (json.RawMessage, error) {
+	if data, ready := body.(json.RawMessage); ready {
+		return data, nil
+	}
+	return wire.Marshal(body)
+}
+
 func writeJSON(w http.ResponseWriter, status int, body any) error {
-	data, ready := body.(json.RawMessage)
-	if !ready {
-		var err error
-		if data, err = wire.Marshal(body); err != nil {
-			return err
-		}
+	data, err := encode(body)
+	if err != nil {
+		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, err := w.Write(data)
+	_, err = w.Write(data)
 	return clientGone(err)
 }
 

@@ -71,8 +71,14 @@ func badURL(_ http.ResponseWriter, r *http.Request) error {
 	return &wire.Error{Kind: wire.NotFound, Message: fmt.Sprintf("Invalid URL (%s %s)", r.Method, r.URL.Path)}
 }
 
-// badMethod has a status of its own, 405, which no other error has.
+// badMethod has a status of its own, 405, which no other error has. OPTIONS
+// asks what is allowed, so it is told.
 func badMethod(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodOptions {
+		w.Header().Set("Allow", "GET, HEAD, POST, DELETE, OPTIONS")
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
 	return writeJSON(w, http.StatusMethodNotAllowed, envelope{envelopeError{
 		Message: fmt.Sprintf("Not allowed to %s on %s. (HINT: Perhaps you meant to use a different HTTP method?)", r.Method, r.URL.Path),
 		Type:    "invalid_request_error",

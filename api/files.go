@@ -14,7 +14,11 @@ func (s *server) createFile(c *call) error {
 		return err
 	}
 	defer draft.Abort()
-	return c.json(s.Files.Upload(c.r.Context(), c.project, "", upload, draft))
+	id, err := c.chosenID(files.IDPrefix)
+	if err != nil {
+		return err
+	}
+	return c.json(s.Files.Upload(c.r.Context(), c.project, id, upload, draft))
 }
 
 func (s *server) listFiles(c *call) error {

@@ -13,33 +13,32 @@ func (s *server) routes() http.Handler {
 	root.NotFoundHandler = s.plain(badURL)
 	root.MethodNotAllowedHandler = s.plain(badMethod)
 
-	root.HandleFunc("/", s.plain(s.index)).Methods(http.MethodGet)
-	root.HandleFunc("/healthz", s.plain(s.healthz)).Methods(http.MethodGet)
-	root.HandleFunc("/readyz", s.plain(s.readyz)).Methods(http.MethodGet)
+	root.HandleFunc("/", s.plain(s.index)).Methods(http.MethodGet, http.MethodHead)
+	root.HandleFunc("/healthz", s.plain(s.healthz)).Methods(http.MethodGet, http.MethodHead)
+	root.HandleFunc("/readyz", s.plain(s.readyz)).Methods(http.MethodGet, http.MethodHead)
 
-	v1 := root.PathPrefix("/v1").Subrouter()
-	for _, r := range []struct {
-		method, path string
-		handle       handler
-	}{
-		{"POST", "/assistants", s.createAssistant},
-		{"GET", "/assistants", s.listAssistants},
-		{"GET", "/assistants/{assistant_id}", s.getAssistant},
-		{"POST", "/assistants/{assistant_id}", s.modifyAssistant},
-		{"DELETE", "/assistants/{assistant_id}", s.deleteAssistant},
+	for _, base := range []string{"/v1", "/openai/v1", "/openai"} { // the last two are Azure's
+		under := root.PathPrefix(base).Subrouter()
+		for _, r := range s.api() {
+			methods := []string{r.method}
+			if r.method == http.MethodGet {
+				methods = append(methods, http.MethodHead)
+			}
+			under.HandleFunc(r.path, s.authenticated(r.handle)).Methods(methods...)
+		}
+	}
+	return root
+}
 
-		{"POST", "/threads", s.createThread},
-		{"POST", "/threads/runs", s.createThreadAndRun},
-		{"GET", "/threads/{thread_id}", s.getThread},
-		{"POST", "/threads/{thread_id}", s.modifyThread},
-		{"DELETE", "/threads/{thread_id}", s.deleteThread},
+// route is one route of the API, relative to its base path.
+type route struct {
+	method, path string
+	handle       handler
+}
 
-		{"POST", "/threads/{thread_id}/messages", s.createMessage},
-		{"GET", "/threads/{thread_id}/messages", s.listMessages},
-		{"GET", "/threads/{thread_id}/messages/{message_id}", s.getMessage},
-		{"POST", "/threads/{thread_id}/messages/{message_id}", s.modifyMessage},
-		{"DELETE", "/threads/{thread_id}/messages/{message_id}", s.deleteMessage},
-
+// api is the list of the API's routes.
+func (s *server) api() []route {
+	return []route{
 		{"POST", "/threads/{thread_id}/runs", s.createRun},
 		{"GET", "/threads/{thread_id}/runs", s.listRuns},
 		{"GET", "/threads/{thread_id}/runs/{run_id}", s.getRun},
@@ -50,13 +49,38 @@ func (s *server) routes() http.Handler {
 		{"GET", "/threads/{thread_id}/runs/{run_id}/steps/{step_id}", s.getStep},
 		{"GET", "/threads/{thread_id}/runs/{run_id}/context", s.getContext},
 
+		{"POST", "/threads/{thread_id}/messages", s.createMessage},
+		{"GET", "/threads/{thread_id}/messages", s.listMessages},
+		{"GET", "/threads/{thread_id}/messages/{message_id}", s.getMessage},
+		{"POST", "/threads/{thread_id}/messages/{message_id}", s.modifyMessage},
+		{"DELETE", "/threads/{thread_id}/messages/{message_id}", s.deleteMessage},
+		{"GET", "/threads/{thread_id}/messages/{message_id}/files", s.listMessageFiles},
+		{"GET", "/threads/{thread_id}/messages/{message_id}/files/{file_id}", s.getMessageFile},
+
+		{"POST", "/threads", s.createThread},
+		{"GET", "/threads", s.listThreads},
+		{"POST", "/threads/runs", s.createThreadAndRun},
+		{"GET", "/threads/{thread_id}", s.getThread},
+		{"POST", "/threads/{thread_id}", s.modifyThread},
+		{"DELETE", "/threads/{thread_id}", s.deleteThread},
+
+		{"POST", "/assistants", s.createAssistant},
+		{"GET", "/assistants", s.listAssistants},
+		{"GET", "/assistants/{assistant_id}", s.getAssistant},
+		{"POST", "/assistants/{assistant_id}", s.modifyAssistant},
+		{"DELETE", "/assistants/{assistant_id}", s.deleteAssistant},
+		{"POST", "/assistants/{assistant_id}/files", s.attachAssistantFile},
+		{"GET", "/assistants/{assistant_id}/files", s.listAssistantFiles},
+		{"GET", "/assistants/{assistant_id}/files/{file_id}", s.getAssistantFile},
+		{"DELETE", "/assistants/{assistant_id}/files/{file_id}", s.detachAssistantFile},
+
 		{"POST", "/files", s.createFile},
 		{"GET", "/files", s.listFiles},
 		{"GET", "/files/{file_id}", s.getFile},
 		{"DELETE", "/files/{file_id}", s.deleteFile},
 		{"GET", "/files/{file_id}/content", s.getFileContent},
-	} {
-		v1.HandleFunc(r.path, s.authenticated(r.handle)).Methods(r.method)
+
+		{"GET", "/models", s.listModels},
+		{"GET", "/models/{model:.+}", s.getModel},
 	}
-	return root
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"understudy/api/wire"
 	"understudy/runs"
 )
 
@@ -35,7 +36,7 @@ func (c *call) stream(log *runs.Log) error {
 	c.w.WriteHeader(http.StatusOK)
 	silence := time.NewTicker(keepAlive)
 	defer silence.Stop()
-	out := &eventWriter{w: c.w, control: http.NewResponseController(c.w)}
+	out := &eventWriter{w: c.w, control: http.NewResponseController(c.w), dialect: c.dialect}
 	for sent := 0; ; {
 		events, ended, more := log.Since(sent)
 		switch {
@@ -65,16 +66,24 @@ func (c *call) stream(log *runs.Log) error {
 type eventWriter struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	dialect wire.Dialect
 	buf     []byte
 }
 
 func (w *eventWriter) send(events []runs.Event) error {
 	w.buf = w.buf[:0]
 	for _, e := range events {
+		data := e.Data
+		if w.dialect == wire.V1 {
+			var err error
+			if data, err = toV1(data); err != nil {
+				return err
+			}
+		}
 		w.buf = append(w.buf, "event: "...)
 		w.buf = append(w.buf, e.Name...)
 		w.buf = append(w.buf, "\ndata: "...)
-		w.buf = append(w.buf, e.Data...)
+		w.buf = append(w.buf, data...)
 		w.buf = append(w.buf, "\n\n"...)
 	}
 	return w.write(w.buf)

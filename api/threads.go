@@ -1,6 +1,9 @@
 package api
 
 import (
+	"strings"
+
+	"understudy/api/wire"
 	"understudy/threads"
 )
 
@@ -13,7 +16,27 @@ func (s *server) createThread(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(s.Threads.Create(c.r.Context(), c.project, "", create))
+	id, err := c.chosenID(threads.IDPrefix)
+	if err != nil {
+		return err
+	}
+	return c.json(s.Threads.Create(c.r.Context(), c.project, id, create))
+}
+
+// listThreads is what the hosted API never had: threads, newest first, those
+// that carry every metadata[key]=value of the query.
+func (s *server) listThreads(c *call) error {
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
+	query := threads.Query{Page: page, Metadata: wire.Metadata{}}
+	for name, values := range c.r.URL.Query() {
+		if key, ok := strings.CutPrefix(name, "metadata["); ok && strings.HasSuffix(key, "]") {
+			query.Metadata[strings.TrimSuffix(key, "]")] = values[0]
+		}
+	}
+	return c.json(s.Threads.List(c.r.Context(), c.project, query))
 }
 
 func (s *server) getThread(c *call) error {
@@ -73,4 +96,16 @@ func (s *server) modifyMessage(c *call) error {
 func (s *server) deleteMessage(c *call) error {
 	id := c.id("message_id")
 	return c.deleted(id, "thread.message.deleted", s.Threads.DeleteMessage(c.r.Context(), c.project, c.id("thread_id"), id))
+}
+
+func (s *server) listMessageFiles(c *call) error {
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
+	return c.json(s.Threads.MessageFiles(c.r.Context(), c.project, c.id("thread_id"), c.id("message_id"), page))
+}
+
+func (s *server) getMessageFile(c *call) error {
+	return c.json(s.Threads.MessageFile(c.r.Context(), c.project, c.id("thread_id"), c.id("message_id"), c.id("file_id")))
 }

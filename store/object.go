@@ -68,7 +68,7 @@ func (t table) remove(tx *Tx, project, id string) error {
 // errTaken answers the creation of an object under an id that is in use, maybe
 // by another project, which is not told.
 func errTaken(id string) error {
-	return wire.InvalidValue("id", "The id '%s' is already in use; choose another one or leave it out.", id)
+	return wire.InvalidValue("Understudy-Id", "The id '%s' is already in use; choose another one or leave it out.", id)
 }
 
 // taken turns the violation of a table's unique id into errTaken.

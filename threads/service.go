@@ -58,7 +58,7 @@ const (
 )
 
 // Create adds a thread with its first messages. id is the client's choice, or
-// "" to mint one.
+// "" to mint one; a thread the project already has under it is the answer.
 func (s *Service) Create(ctx context.Context, project, id string, c Create) (json.RawMessage, error) {
 	if err := s.files.CheckFiles(ctx, project, c.FileIDs()); err != nil {
 		return nil, err
@@ -68,7 +68,13 @@ func (s *Service) Create(ctx context.Context, project, id string, c Create) (jso
 		id = wire.NewID(IDPrefix, now)
 	}
 	t, messages := c.Build(id, now.Unix(), func() string { return wire.NewID(MessagePrefix, now) })
-	return s.store.CreateThread(ctx, project, t, messages)
+	body, err := s.store.CreateThread(ctx, project, t, messages)
+	if err != nil {
+		if existing, getErr := s.store.Thread(ctx, project, id); getErr == nil {
+			return existing, nil
+		}
+	}
+	return body, err
 }
 
 // Get returns the thread as it is shown.

@@ -45,11 +45,10 @@ func (o *Object) Metadata(coerce bool) Metadata {
 
 func (o *Object) metadataValue(key string, coerce bool) (string, bool) {
 	raw := o.fields[key]
-	if coerce && raw[0] != '"' {
-		return coerced(raw), true
-	}
 	var value string
-	if raw[0] != '"' || json.Unmarshal(raw, &value) != nil {
+	if coerce && raw[0] != '"' {
+		value = coerced(raw)
+	} else if raw[0] != '"' || json.Unmarshal(raw, &value) != nil {
 		o.Fail(WrongType(o.Path(key), "a string", typeName(raw)))
 		return "", false
 	}
@@ -75,12 +74,15 @@ func coerced(raw json.RawMessage) string {
 	}
 }
 
+// longKey shows the two ends of the key in its sentence, as the API did.
 func longKey(path, key string, n int) *Error {
-	elided := string([]rune(key)[:16]) + "..."
+	const end = 3
+	runes := []rune(key)
+	elided := string(runes[:end]) + "..." + string(runes[n-end:])
 	return &Error{
 		Message: fmt.Sprintf("Invalid property name in '%s': '%s' is too long. Expected a string with maximum length %d, but got a string with length %d instead.",
 			path, elided, maxMetadataKey, n),
-		Param: path + "." + key, Code: "property_name_above_max_length",
+		Param: path + "." + shown(key), Code: "property_name_above_max_length",
 	}
 }
 

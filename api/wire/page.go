@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strconv"
 )
@@ -32,10 +33,10 @@ func ParsePage(q url.Values, limits PageLimits) (Page, error) {
 	}
 	if text := q.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
-		if err != nil {
+		if err != nil && !errors.Is(err, strconv.ErrRange) { // out of range answers the nearest number
 			return page, WrongType("limit", "an integer", "a string")
 		}
-		if err := checkInt("limit", n, 1, limits.Max); err != nil {
+		if err := checkInt("limit", float64(n), text, 1, limits.Max); err != nil {
 			return page, err
 		}
 		page.Limit = n
@@ -73,11 +74,11 @@ func (l List) MarshalJSON() ([]byte, error) {
 	if n := len(l.Items); n > 0 {
 		envelope.FirstID, envelope.LastID = &l.Items[0].ID, &l.Items[n-1].ID
 	}
-	return json.Marshal(envelope)
+	return Marshal(envelope)
 }
 
 // UnknownCursor is the answer to an after or before that was never an object
 // of the list; param is "after" or "before".
 func UnknownCursor(param, id string) *Error {
-	return InvalidValue(param, "Invalid '%s': no object with id '%s' exists in this list.", param, id)
+	return InvalidValue(param, "Invalid '%s': no object with id '%s' exists in this list.", param, shown(id))
 }

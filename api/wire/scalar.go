@@ -27,7 +27,7 @@ func (m Metadata) MarshalJSON() ([]byte, error) {
 	if m == nil {
 		return []byte("{}"), nil
 	}
-	return json.Marshal(map[string]string(m))
+	return Marshal(map[string]string(m))
 }
 
 // Ptr returns a pointer to v, for the nullable members of wire objects.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"understudy/api"
-	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
 	"understudy/runs"
@@ -73,6 +72,7 @@ func (a *app) wire(config Config) {
 			Store: a.db, Engine: a.engine, Assistants: assistantService, Threads: a.db, Files: a.files, Models: models, Now: time.Now,
 		}),
 		Files:       a.files,
+		Models:      listedModels{a.chat},
 		AnyHost:     config.openToAll(),
 		CORSOrigins: config.CORSOrigins,
 		Ready:       a.db.Ping, Version: versionText(), Logger: a.logger, Now: time.Now,
@@ -127,18 +127,4 @@ func (a *app) close() error {
 	a.tasks.Wait()
 	a.chat.Close()
 	return a.db.Close()
-}
-
-// modelCheck refuses models that no upstream takes.
-type modelCheck struct{ client *chat.Client }
-
-// CheckModel implements assistants.Models.
-func (m modelCheck) CheckModel(model string) error {
-	if _, err := m.client.Route(model); err != nil {
-		return &wire.Error{
-			Message: "The requested model '" + model + "' does not exist. No entry of the models: map in the server's configuration matches it.",
-			Param:   "model", Code: "model_not_found",
-		}
-	}
-	return nil
 }

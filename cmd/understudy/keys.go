@@ -16,11 +16,11 @@ import (
 // openKeys opens the database the flags name, beside a server that may be
 // using it.
 func openKeys(ctx context.Context, flags StoreFlags, sys System) (*store.DB, error) {
-	config, err := loadConfig(ServeFlags{StoreFlags: flags}, sys.Getenv)
+	dir, err := loadDataDir(flags, sys.Getenv)
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	return store.OpenShared(ctx, store.Options{Dir: config.Data})
+	return store.OpenShared(ctx, store.Options{Dir: dir})
 }
 
 // Run makes a key and prints it, once.

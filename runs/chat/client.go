@@ -44,8 +44,8 @@ func (c *Client) upstream(name string) *Upstream {
 
 // Complete makes one model call: it routes, adapts the request to what the
 // backend takes, repeats what is worth repeating and goes on to the next
-// backend of a route. Text goes to sink (which may be nil) as it comes; after
-// that nothing is repeated.
+// backend of a route. Text goes to sink as it comes, and nothing is repeated
+// after that; with a nil sink, a broken answer can be asked for again.
 //
 // The error is an *Error, or the cause of the context's end. With an error,
 // the Answer is what there was, with the record of the last exchange.
@@ -79,22 +79,22 @@ func (c *Client) Complete(ctx context.Context, req Request, sink Sink) (Answer, 
 }
 
 // shownSink notes that something was shown, after which no retry can take it
-// back.
+// back. Without a sink nothing is ever shown.
 type shownSink struct {
 	sink Sink
 	used bool
 }
 
 func (s *shownSink) Text(delta string) {
-	s.used = true
 	if s.sink != nil {
+		s.used = true
 		s.sink.Text(delta)
 	}
 }
 
 func (s *shownSink) Refusal(delta string) {
-	s.used = true
 	if s.sink != nil {
+		s.used = true
 		s.sink.Refusal(delta)
 	}
 }
@@ -158,11 +158,11 @@ func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failu
 	if checked {
 		sink = nil
 	}
-	fold, ended, f := x.do(ctx, body, wire.Stream, sink)
+	r, f := x.complete(ctx, body, wire.Stream, sink)
 	if f != nil {
 		return Answer{Exchange: x.record}, wire, f
 	}
-	answer, f := fold.settle(ended, t.request.Tools)
+	answer, f := r.fold.settle(r.ended, t.request.Tools)
 	answer.Exchange = x.record
 	if f != nil {
 		return answer, wire, f
@@ -170,11 +170,11 @@ func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failu
 	if t.request.ParallelToolCalls != nil && !*t.request.ParallelToolCalls && len(answer.Calls) > 1 {
 		answer.Calls = answer.Calls[:1]
 	}
-	answer.State = fold.state(t.target, len(answer.Calls))
+	answer.State = r.fold.state(t.target, len(answer.Calls))
 	if f = check(&answer, t.request, p); f != nil {
 		return answer, wire, f
 	}
-	if fold.sink == nil {
+	if r.fold.sink == nil {
 		t.showWhole(answer)
 	}
 	return answer, wire, nil
@@ -210,7 +210,7 @@ func check(answer *Answer, req Request, p profile) *failure {
 		return nil
 	}
 	if forcesCall(req) && p.noToolChoice && len(answer.Calls) == 0 {
-		return &failure{code: ServerError, retry: true, tries: checkTries, words: "",
+		return &failure{code: ServerError, retry: true, tries: checkTries,
 			message: "The backend takes no tool_choice, and the model did not call a function when it was told to."}
 	}
 	if p.json != jsonInWords || formatOf(req) == "" || len(answer.Calls) > 0 {

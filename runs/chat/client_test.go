@@ -133,7 +133,7 @@ func TestCompleteGivesUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &script{replies: []reply{tc.reply}}
 			h := newHarness(t, Config{}, map[string]http.Handler{"up": s})
-			answer, err := h.Complete(t.Context(), hello("m"), nil)
+			answer, err := h.Complete(t.Context(), hello("m"), &recorder{})
 			var failed *Error
 			require.ErrorAs(t, err, &failed)
 			require.Equal(t, tc.code, failed.Code)
@@ -142,6 +142,15 @@ func TestCompleteGivesUp(t *testing.T) {
 			require.Equal(t, answer.Exchange.Status, failed.Partial.Exchange.Status)
 		})
 	}
+}
+
+// Where nobody watches, an answer that broke off is asked for again.
+func TestCompleteRepeatsWhatNobodySaw(t *testing.T) {
+	s := &script{replies: []reply{{body: `data: {"choices":[{"delta":{"content":"x"}}]}` + "\n\n"}, ok("hi")}}
+	h := newHarness(t, Config{}, map[string]http.Handler{"up": s})
+	answer, err := h.Complete(t.Context(), hello("m"), nil)
+	require.NoError(t, err)
+	require.Equal(t, "hi", answer.Text)
 }
 
 func TestCompleteFallsBackToTheNextUpstream(t *testing.T) {

@@ -25,43 +25,54 @@ type exchange struct {
 	record   Exchange
 }
 
-// do sends the body and reads the answer. Its fold is empty when the failure
-// came before an answer.
-func (x *exchange) do(ctx context.Context, body []byte, stream bool, sink Sink) (*fold, error, *failure) {
+// complete sends a chat completion request and reads the answer. Its fold is
+// empty when the failure came before an answer.
+func (x *exchange) complete(ctx context.Context, body []byte, stream bool, sink Sink) (reading, *failure) {
+	r := reading{fold: &fold{now: x.now}}
+	f := x.post(ctx, "/chat/completions", body, stream, func(answer *watchedBody) {
+		r = read(answer, sink, x.now)
+		x.record.Response = r.raw
+		if r.streamed {
+			x.record.FirstToken = r.fold.firstSeen
+		}
+		if r.fold.done {
+			answer.drain()
+		}
+	})
+	return r, f
+}
+
+// post sends the body to a path below the base URL, and hands a good answer to
+// consume.
+func (x *exchange) post(ctx context.Context, path string, body []byte, stream bool, consume func(*watchedBody)) *failure {
 	x.record.Request = body
 	x.record.Started = x.now()
 	defer func() { x.record.Ended = x.now() }()
 	ctx, dog := newWatchdog(ctx, x.upstream.IdleTimeout)
 	defer dog.stop()
-	f := &fold{now: x.now}
-	req, err := x.request(ctx, body, stream)
+	req, err := x.request(ctx, path, body, stream)
 	if err != nil {
-		return f, nil, &failure{code: ServerError, message: "The request could not be made; the upstream's base_url or headers are wrong."}
+		return &failure{code: ServerError, message: "The request could not be made; the upstream's base_url or headers are wrong."}
 	}
 	res, err := x.client.Do(req)
 	if err != nil {
 		if errors.Is(context.Cause(ctx), errIdle) {
 			err = errIdle
 		}
-		return f, nil, x.unreachable(err)
+		return x.unreachable(err)
 	}
 	defer res.Body.Close()
 	x.record.Status = res.StatusCode
-	watched := &watchedBody{Reader: res.Body, ctx: ctx, dog: dog, idle: x.upstream.IdleTimeout}
+	answer := &watchedBody{Reader: res.Body, ctx: ctx, dog: dog, idle: x.upstream.IdleTimeout}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return f, nil, x.refused(res, watched)
+		return x.refused(res, answer)
 	}
-	r := read(watched, sink, x.now)
-	x.record.Response = r.raw
-	x.record.FirstToken = r.fold.firstSeen
-	if r.fold.done {
-		watched.drain()
-	}
-	return r.fold, r.ended, nil
+	consume(answer)
+	return nil
 }
 
-func (x *exchange) request(ctx context.Context, body []byte, stream bool) (*http.Request, error) {
-	address, err := x.upstream.endpoint("/chat/completions")
+func (x *exchange) request(ctx context.Context, path string, body []byte, stream bool) (*http.Request, error) {
+	address, err := x.upstream.endpoint(path)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +96,7 @@ func (x *exchange) refused(res *http.Response, body io.Reader) *failure {
 	x.record.Response = page
 	if res.StatusCode >= 300 && res.StatusCode < 400 {
 		return &failure{code: ServerError, status: res.StatusCode, message: fmt.Sprintf(
-			"The upstream %q answered with a redirect (HTTP status %d) instead of a chat completion: its base_url is wrong.",
+			"The upstream %q answered with a redirect (HTTP status %d) instead of an answer: its base_url is wrong.",
 			x.upstream.Name, res.StatusCode)}
 	}
 	f := classify(res.StatusCode, res.Header, page)

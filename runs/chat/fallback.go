@@ -74,7 +74,7 @@ var fallbacks = []fallback{
 		func(r wireRequest, _ profile) bool { return r.TopP != nil },
 		func(p *profile) { p.noTopP = true },
 	}, {
-		"streams", regexp.MustCompile(`only supports? stream|only stream|stream mode|enable the stream|stream must be|requires? stream|streaming is required`),
+		"streams", regexp.MustCompile(`only supports? stream|only stream|stream mode|enable the stream|stream must be|requires? stream|streaming is required|for non-?streaming calls`),
 		func(r wireRequest, p profile) bool { return !r.Stream && !p.streamTurned },
 		func(p *profile) { p.stream, p.streamTurned = true, true },
 	}, {
@@ -90,7 +90,7 @@ var fallbacks = []fallback{
 		func(_ wireRequest, p profile) bool { return !p.assistantAfterTool },
 		func(p *profile) { p.assistantAfterTool = true },
 	}, {
-		"puts instructions into the first user turn", regexp.MustCompile(`system role (is )?not supported|system (message|instruction|role)s? (is|are) not (supported|allowed)|developer instruction is not enabled`),
+		"puts instructions into the first user turn", regexp.MustCompile(`system role (is )?not supported|does not support '?system|system (message|instruction|role)s? (is|are) not (supported|allowed)|developer instruction is not enabled`),
 		func(_ wireRequest, p profile) bool { return !p.noSystem },
 		func(p *profile) { p.noSystem = true },
 	}, {
@@ -107,6 +107,10 @@ var fallbacks = []fallback{
 			return !p.noReasoning && r.echoes("reasoning_content", "reasoning", "reasoning_text", "reasoning_details")
 		},
 		func(p *profile) { p.noReasoning = true },
+	}, {
+		"marks calls of other models as unsigned", regexp.MustCompile(`missing[^.]{0,40}thought_?\s?signature|thought_?\s?signature[^.]{0,40}missing`),
+		func(_ wireRequest, p profile) bool { return !p.unsigned },
+		func(p *profile) { p.unsigned = true },
 	}, {
 		"sends no additional members", refusedName(`extra_content|thought_signature|tool_calls`),
 		func(r wireRequest, p profile) bool { return !p.noExtras && r.echoesExtras() },
@@ -126,10 +130,15 @@ var fallbacks = []fallback{
 	},
 }
 
+// wrongValue are the words of a refusal that is about a value, not about the
+// parameter: leaving that out would hide the client's mistake.
+var wrongValue = regexp.MustCompile(`too (large|small|high|low)|at most|at least \d|between -?\d|` +
+	`(less|greater|more|larger|smaller) than|invalid schema|out of range`)
+
 // changed finds the fallback for a refused request and applies it to p. What
 // it returns says what was changed, "" when there is nothing to change.
 func changed(p *profile, r wireRequest, f *failure) string {
-	if f.overflow || f.code != ServerError || !mayBeMended(f.status) {
+	if f.code != ServerError || !mayBeMended(f.status) || wrongValue.MatchString(f.words) {
 		return ""
 	}
 	for _, fb := range fallbacks {

@@ -99,6 +99,10 @@ func TestFallbacks(t *testing.T) {
 			},
 			[]zooAssertion{{Path: "messages.1.reasoning_content", Absent: true}, {Path: "messages.1.tool_calls.0.id", Equals: "x"}},
 		},
+		"calls of another model": {
+			"Function call is missing a thought_signature in functionCall parts.", func(r *Request) { r.Messages = calledMessages("") },
+			[]zooAssertion{{Path: "messages.1.tool_calls.0.extra_content.google.thought_signature", Exists: true}},
+		},
 		"a history without tools": {
 			"Anthropic expects the `tools=` param to be passed in when tool calls are in the messages",
 			func(r *Request) { r.Tools, r.Messages = nil, calledMessages("") },
@@ -138,7 +142,7 @@ func calledMessages(state string) []Message {
 
 func TestRefusalsThatAreTheClients(t *testing.T) {
 	for name, refusal := range map[string]string{
-		"a limit too large":   "max_tokens is too large: 99999. This model allows at most 4096 completion tokens.",
+		"a limit too large":   "max_tokens is too large: 99999. This model supports at most 4096 completion tokens.",
 		"a wrong temperature": "temperature must be between 0 and 2",
 		"a wrong schema":      "Invalid schema for response_format 'x': type is missing",
 	} {

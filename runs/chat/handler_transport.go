@@ -75,13 +75,16 @@ func (w *pipeWriter) Write(p []byte) (int, error) {
 // Flush sends the header; what was written is already on its way.
 func (w *pipeWriter) Flush() { w.WriteHeader(http.StatusOK) }
 
-// serve runs the handler and ends the body: cleanly when the handler returned,
-// as a broken connection when it panicked.
+// serve runs the handler and ends the body: cleanly when the handler
+// returned by itself, as a broken connection when it panicked.
 func (w *pipeWriter) serve(h http.Handler, req *http.Request) {
 	defer func() {
 		err := io.EOF
-		if recover() != nil {
+		switch {
+		case recover() != nil:
 			err = io.ErrUnexpectedEOF
+		case req.Context().Err() != nil:
+			err = context.Cause(req.Context()) // the handler gave up, this is no end
 		}
 		w.WriteHeader(http.StatusOK)
 		_ = w.body.CloseWithError(err)

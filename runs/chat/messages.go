@@ -14,6 +14,9 @@ const (
 	emptyUser       = "(empty message)"
 	beginning       = "(the conversation begins)"
 	acknowledgement = "OK."
+
+	// unsignedCall is what Gemini documents for calls that it did not make.
+	unsignedCall = `{"google":{"thought_signature":"skip_thought_signature_validator"}}`
 )
 
 // conversation orders the messages as every backend takes them: one system
@@ -181,6 +184,9 @@ func (w *wireMessage) turn(m Message, state turnState, ids *callIDs, p profile) 
 		wire := wireCall{ID: ids.mint(call.ID, native), Name: call.Name, Arguments: wireArguments(call.Arguments)}
 		if len(state.Extras) == len(m.Calls) && !p.noExtras {
 			wire.More = state.Extras[i]
+		}
+		if p.unsigned && len(wire.More) == 0 {
+			wire.More = map[string]json.RawMessage{"extra_content": json.RawMessage(unsignedCall)}
 		}
 		w.ToolCalls = append(w.ToolCalls, wire)
 	}

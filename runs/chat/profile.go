@@ -41,6 +41,7 @@ type profile struct {
 	noReasoning        bool
 	fillReasoning      bool
 	noExtras           bool
+	unsigned           bool // calls without a thought signature say that they have none
 }
 
 // firstProfile is what can be known before the first call. Only OpenAI's own

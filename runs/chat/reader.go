@@ -13,6 +13,8 @@ type reading struct {
 	fold  *fold
 	ended error // why reading stopped; io.EOF is the good reason
 	raw   []byte
+
+	streamed bool // it came in pieces, not as one document
 }
 
 var (
@@ -28,6 +30,7 @@ func read(body io.Reader, sink Sink, now func() time.Time) reading {
 	f := &fold{sink: sink, now: now}
 	first, ok := t.peek()
 	ended := error(io.EOF)
+	streamed := false
 	switch {
 	case !ok:
 		ended = t.err
@@ -38,9 +41,10 @@ func read(body io.Reader, sink Sink, now func() time.Time) reading {
 		f.sink = nil
 		ended = f.documents(t)
 	default:
+		streamed = true
 		ended = f.stream(t)
 	}
-	return reading{fold: f, ended: ended, raw: t.buf}
+	return reading{fold: f, ended: ended, raw: t.buf, streamed: streamed}
 }
 
 // doneFirst tells a bare [DONE] from a JSON array.

@@ -54,6 +54,13 @@ func (b bySchemes) RoundTrip(req *http.Request) (*http.Response, error) {
 	return b.RoundTripper.RoundTrip(req)
 }
 
+// CloseIdleConnections lets http.Client reach the network's connections.
+func (b bySchemes) CloseIdleConnections() {
+	if closer, ok := b.RoundTripper.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
+
 // newHTTPClient does not follow redirects: they turn a POST into a GET, whose
 // answer is some page.
 func newHTTPClient(config Config) *http.Client {

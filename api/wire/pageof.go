@@ -1,0 +1,38 @@
+package wire
+
+import (
+	"encoding/json"
+	"slices"
+)
+
+// PageOf pages a short list that is at hand, oldest first, the way stored lists
+// are paged; show renders one entry.
+func PageOf(ids []string, p Page, show func(id string) (json.RawMessage, error)) (List, error) {
+	ids = slices.Clone(ids)
+	if !p.Asc {
+		slices.Reverse(ids)
+	}
+	for _, cursor := range []struct{ param, id string }{{"after", p.After}, {"before", p.Before}} {
+		if cursor.id != "" && !slices.Contains(ids, cursor.id) {
+			return List{}, UnknownCursor(cursor.param, cursor.id)
+		}
+	}
+	if p.After != "" {
+		ids = ids[slices.Index(ids, p.After)+1:]
+	}
+	if i := slices.Index(ids, p.Before); i >= 0 {
+		ids = ids[:i]
+	}
+	list := List{HasMore: len(ids) > p.Limit}
+	if list.HasMore && p.Before != "" && p.After == "" {
+		ids = ids[len(ids)-p.Limit:]
+	}
+	for _, id := range ids[:min(len(ids), p.Limit)] {
+		body, err := show(id)
+		if err != nil {
+			return List{}, err
+		}
+		list.Items = append(list.Items, Item{ID: id, JSON: body})
+	}
+	return list, nil
+}

@@ -1,0 +1,131 @@
+package chat
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+)
+
+// maxEmbedded is how many texts go into one request; every known backend
+// takes as many.
+const maxEmbedded = 64
+
+// Embed turns texts into vectors, in their order, with the embedding model of
+// the first upstream that has one. The error is an *Error, or the cause of the
+// context's end.
+func (c *Client) Embed(ctx context.Context, texts []string) ([][]float32, error) {
+	i := slices.IndexFunc(c.config.Upstreams, func(u Upstream) bool { return u.EmbeddingModel != "" })
+	if i < 0 {
+		return nil, &Error{Code: ServerError, Message: "No upstream has an embedding_model in the server's configuration."}
+	}
+	u := &c.config.Upstreams[i]
+	vectors := make([][]float32, 0, len(texts))
+	for batch := range slices.Chunk(texts, maxEmbedded) {
+		part, f := c.embed(ctx, u, batch)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if f != nil {
+			return nil, &Error{Code: f.code, Message: redact(f.message, u.secrets()), Overflow: f.overflow}
+		}
+		vectors = append(vectors, part...)
+	}
+	return vectors, nil
+}
+
+// embed makes one request and repeats it while that is worth it.
+func (c *Client) embed(ctx context.Context, u *Upstream, texts []string) ([][]float32, *failure) {
+	body, err := marshal(map[string]any{"model": u.EmbeddingModel, "input": texts})
+	if err != nil {
+		return nil, &failure{code: ServerError, message: "The request could not be written as JSON."}
+	}
+	retries := newRetries(u.MaxRetries, c.config.Now)
+	for {
+		var vectors [][]float32
+		x := &exchange{client: c.http, upstream: u, now: c.config.Now}
+		f := x.post(ctx, "/embeddings", body, false, func(answer *watchedBody) {
+			vectors, err = readVectors(answer, len(texts))
+		})
+		if f == nil && err != nil {
+			f = &failure{code: ServerError, retry: true, message: fmt.Sprintf(
+				"The upstream %q answered with no usable embeddings: %s.", u.Name, err)}
+		}
+		if f == nil || ctx.Err() != nil {
+			return vectors, f
+		}
+		wait, again := retries.next(f)
+		if !again || c.config.Sleep(ctx, wait) != nil {
+			return nil, f
+		}
+	}
+}
+
+var (
+	errNoVectors    = errors.New("the answer is not a list of vectors")
+	errVectorsCount = errors.New("the number of vectors is not the number of texts")
+)
+
+// readVectors reads an answer with n vectors, which may come in any order, as
+// numbers or as base64 of little-endian float32.
+func readVectors(body io.Reader, n int) ([][]float32, error) {
+	raw, err := io.ReadAll(io.LimitReader(body, maxAnswer))
+	if err != nil || !json.Valid(raw) {
+		return nil, errNoVectors
+	}
+	vectors := make([][]float32, n)
+	next := 0
+	members(raw, func(key, value []byte) {
+		if string(key) != "data" {
+			return
+		}
+		elements(value, func(entry []byte) {
+			index := next
+			next++
+			var vector []float32
+			members(entry, func(key, value []byte) {
+				switch string(key) {
+				case "index":
+					if i, ok := intOf(value); ok {
+						index = i
+					}
+				case "embedding":
+					vector = readVector(value)
+				}
+			})
+			if index >= 0 && index < n {
+				vectors[index] = vector
+			}
+		})
+	})
+	switch {
+	case next == 0:
+		return nil, errNoVectors
+	case next != n || slices.ContainsFunc(vectors, func(v []float32) bool { return len(v) == 0 }):
+		return nil, errVectorsCount
+	}
+	return vectors, nil
+}
+
+func readVector(raw []byte) []float32 {
+	var vector []float32
+	if isString(raw) {
+		data, err := base64.StdEncoding.DecodeString(stringOf(raw))
+		if err != nil {
+			return nil
+		}
+		for ; len(data) >= 4; data = data[4:] {
+			vector = append(vector, math.Float32frombits(binary.LittleEndian.Uint32(data)))
+		}
+		return vector
+	}
+	if json.Unmarshal(raw, &vector) != nil {
+		return nil
+	}
+	return vector
+}
