@@ -23,6 +23,7 @@ type Options struct {
 	Runs       *runs.Service
 	Files      *files.Service
 	Models     Models
+	Answers    Answers
 
 	// Keys verifies API keys; nil lets everybody in who calls from a loopback
 	// name, unless AnyHost is set.
@@ -43,10 +44,11 @@ type Options struct {
 // server is what handlers share.
 type server struct {
 	Options
+	attempts attempts
 }
 
 // New returns the handler of the whole API.
 func New(o Options) http.Handler {
-	s := &server{Options: o}
+	s := &server{Options: o, attempts: attempts{byScope: map[string]*attempt{}}}
 	return s.observe(s.guard(s.routes()))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"understudy/api/wire"
+	"understudy/runs"
 )
 
 // maxBody bounds a JSON body, in bytes: a thread's initial messages may be many
@@ -27,6 +28,9 @@ type call struct {
 	r       *http.Request
 	project string
 	dialect wire.Dialect
+
+	// keep is told the answer before it is sent; nil when nobody wants to know.
+	keep func(answer json.RawMessage, log *runs.Log) error
 }
 
 // ids are the prefixes of path parameters, as error sentences show them.
@@ -113,6 +117,9 @@ func (c *call) json(body any, err error) error {
 	data, err := encode(body)
 	if err == nil && c.dialect == wire.V1 {
 		data, err = toV1(data)
+	}
+	if err == nil && c.keep != nil {
+		err = c.keep(data, nil)
 	}
 	if err != nil {
 		return err

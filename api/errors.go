@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"understudy/api/wire"
 )
@@ -22,7 +23,14 @@ var statuses = map[wire.Kind]int{
 
 // envelope is the body of every error; all four keys are always there.
 type envelope struct {
-	Error envelopeError `json:"error"`
+	Error  envelopeError `json:"error"`
+	Detail *detail       `json:"detail,omitempty"`
+}
+
+// detail is what the files routes add (spec section 2).
+type detail struct {
+	Message string  `json:"message"`
+	Code    *string `json:"code"`
 }
 
 type envelopeError struct {
@@ -58,9 +66,24 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("X-Should-Retry", "true")
 	}
-	_ = writeJSON(w, status, envelope{envelopeError{
+	body := envelope{Error: envelopeError{
 		Message: public.Message, Type: kind, Param: optional(public.Param), Code: optional(public.Code),
-	}})
+	}}
+	if onFiles(r.URL.Path) {
+		body.Detail = &detail{Message: public.Message, Code: optional(public.Code)}
+	}
+	_ = writeJSON(w, status, body)
+}
+
+// onFiles reports whether a path is one of the files routes.
+func onFiles(path string) bool {
+	for _, base := range bases {
+		rest, ok := strings.CutPrefix(path, base+"/files")
+		if ok && (rest == "" || rest[0] == '/') {
+			return true
+		}
+	}
+	return false
 }
 
 func serverError(requestID string) *wire.Error {
@@ -79,7 +102,7 @@ func badMethod(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	return writeJSON(w, http.StatusMethodNotAllowed, envelope{envelopeError{
+	return writeJSON(w, http.StatusMethodNotAllowed, envelope{Error: envelopeError{
 		Message: fmt.Sprintf("Not allowed to %s on %s. (HINT: Perhaps you meant to use a different HTTP method?)", r.Method, r.URL.Path),
 		Type:    "invalid_request_error",
 	}})

@@ -17,18 +17,25 @@ func (s *server) routes() http.Handler {
 	root.HandleFunc("/healthz", s.plain(s.healthz)).Methods(http.MethodGet, http.MethodHead)
 	root.HandleFunc("/readyz", s.plain(s.readyz)).Methods(http.MethodGet, http.MethodHead)
 
-	for _, base := range []string{"/v1", "/openai/v1", "/openai"} { // the last two are Azure's
+	for _, base := range bases {
 		under := root.PathPrefix(base).Subrouter()
+		under.NotFoundHandler, under.MethodNotAllowedHandler = root.NotFoundHandler, root.MethodNotAllowedHandler
 		for _, r := range s.api() {
-			methods := []string{r.method}
-			if r.method == http.MethodGet {
+			methods, handle := []string{r.method}, r.handle
+			switch r.method {
+			case http.MethodGet:
 				methods = append(methods, http.MethodHead)
+			case http.MethodPost:
+				handle = s.once(handle)
 			}
-			under.HandleFunc(r.path, s.authenticated(r.handle)).Methods(methods...)
+			under.HandleFunc(r.path, s.authenticated(handle)).Methods(methods...)
 		}
 	}
 	return root
 }
+
+// bases are the paths the API lies under; the last two are Azure's.
+var bases = []string{"/v1", "/openai/v1", "/openai"}
 
 // route is one route of the API, relative to its base path.
 type route struct {

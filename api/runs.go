@@ -36,8 +36,17 @@ func (s *server) listRuns(c *call) error {
 	return c.json(s.Runs.List(c.r.Context(), c.project, c.id("thread_id"), page))
 }
 
+// getRun answers at once, or holds the answer for a client that is waiting for
+// the run to get somewhere.
 func (s *server) getRun(c *call) error {
-	return c.json(s.Runs.Get(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id")))
+	if c.r.Header.Get("X-Stainless-Poll-Helper") == "true" {
+		c.w.Header().Set("Openai-Poll-After-Ms", pollAfter)
+	}
+	wait := hold(c.r.Header)
+	if wait == 0 {
+		return c.json(s.Runs.Get(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id")))
+	}
+	return c.json(s.Runs.Wait(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), wait))
 }
 
 func (s *server) modifyRun(c *call) error {

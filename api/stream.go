@@ -23,6 +23,11 @@ func (c *call) answer(body json.RawMessage, log *runs.Log, err error) error {
 	if err != nil || log == nil {
 		return c.json(body, err)
 	}
+	if c.keep != nil {
+		if err := c.keep(nil, log); err != nil {
+			return err
+		}
+	}
 	return c.stream(log)
 }
 

@@ -88,7 +88,7 @@ func ReadCreate(o *wire.Object, dialect wire.Dialect) (Create, error) {
 		Sampling:     ReadSampling(o),
 		Metadata:     o.Metadata(dialect == wire.V1),
 	}
-	c.ToolResources = readResources(o, c.Tools, dialect)
+	c.ToolResources = readResources(o, dialect).showing(c.Tools)
 	return c, o.Err()
 }
 
@@ -196,9 +196,9 @@ func (m *Modify) readTools(o *wire.Object, dialect wire.Dialect) {
 	if tools != nil {
 		m.add(func(a *Assistant) { a.Tools = tools })
 	}
-	resources := readResources(o, tools, dialect)
+	resources := readResources(o, dialect)
 	m.fileIDs = resources.FileIDs()
-	m.add(func(a *Assistant) { a.ToolResources = a.ToolResources.merged(resources) })
+	m.add(func(a *Assistant) { a.ToolResources = a.ToolResources.merged(resources).showing(a.Tools) })
 }
 
 func (m Modify) apply(a *Assistant) {

@@ -46,18 +46,23 @@ func ReadResources(o *wire.Object) ToolResources {
 	return r
 }
 
-// readResources is ReadResources for an assistant: code_interpreter's files
-// are echoed as soon as the tool is enabled, and version 1's file_ids are the
-// same list under its older name.
-func readResources(o *wire.Object, tools []Tool, dialect wire.Dialect) ToolResources {
+// readResources is ReadResources for an assistant: version 1's file_ids are
+// code_interpreter's files under their older name.
+func readResources(o *wire.Object, dialect wire.Dialect) ToolResources {
 	r := ReadResources(o)
-	if dialect == wire.V1 {
-		if ids := readIDs(o, "file_ids", maxCodeFiles, "file"); o.Has("file_ids") {
-			r.CodeInterpreter = &CodeResources{FileIDs: ids}
-		}
-	} else {
+	if dialect != wire.V1 {
 		o.Ignore("file_ids") // real version 2 clients still send it
+		return r
 	}
+	if ids := readIDs(o, "file_ids", maxCodeFiles, "file"); o.Has("file_ids") {
+		r.CodeInterpreter = &CodeResources{FileIDs: ids}
+	}
+	return r
+}
+
+// showing returns r as it is shown beside tools: code_interpreter's files are
+// echoed, empty, as soon as the tool is enabled.
+func (r ToolResources) showing(tools []Tool) ToolResources {
 	if r.CodeInterpreter == nil && HasTool(tools, CodeInterpreter) {
 		r.CodeInterpreter = &CodeResources{FileIDs: []string{}}
 	}
@@ -79,10 +84,9 @@ func readIDs(o *wire.Object, name string, maximum int, prefix string) []string {
 }
 
 // merged returns r with the parts that change says something about replaced.
-// An empty list that only stands for "the tool is enabled" replaces nothing.
 func (r ToolResources) merged(change ToolResources) ToolResources {
-	if code := change.CodeInterpreter; code != nil && (len(code.FileIDs) > 0 || r.CodeInterpreter == nil) {
-		r.CodeInterpreter = code
+	if change.CodeInterpreter != nil {
+		r.CodeInterpreter = change.CodeInterpreter
 	}
 	if change.FileSearch != nil {
 		r.FileSearch = change.FileSearch

@@ -3,7 +3,6 @@ package assistants
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"regexp"
 
 	"understudy/api/wire"
@@ -95,7 +94,8 @@ func readTool(o *wire.Object, dialect wire.Dialect) Tool {
 	case retrieval:
 		tool = Tool{Type: FileSearch, Search: readSearchOptions(nil)}
 	}
-	_ = o.Err() // keeps an unknown member as the failure
+	o.IgnoreNull(FunctionTool, FileSearch) // some SDKs send the members of other types as null
+	_ = o.Err()                            // keeps an unknown member as the failure
 	return tool
 }
 
@@ -239,13 +239,6 @@ func checkFormat(f *wire.Object) {
 			_ = schema.Err()
 		}
 	}
+	f.IgnoreNull("json_schema")
 	_ = f.Err()
-}
-
-// String names the tool for sentences in errors.
-func (t Tool) String() string {
-	if t.Function != nil {
-		return fmt.Sprintf("function '%s'", t.Function.Name)
-	}
-	return t.Type
 }

@@ -3,8 +3,17 @@ package runs
 import (
 	"context"
 	"errors"
+	"time"
 
+	"understudy/api/wire"
 	"understudy/runs/chat"
+)
+
+// How long a commit is tried again while the store is unavailable: the model's
+// answer is paid for, and asking again costs more than waiting.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 8 * time.Second
 )
 
 // commit writes change together with what update makes of the run as it is
@@ -12,24 +21,42 @@ import (
 // driver then goes on from what was stored, also when update refused.
 func (d *driver) commit(change *Change, update func(*Record) error) error {
 	ctx := context.WithoutCancel(d.engine.ctx) // an answer that is paid for is stored, whatever ends the run
-	err := d.engine.store.Advance(ctx, d.rec.Run.ID, d.rec.Lease, func(r *Record) (*Change, error) {
-		if at, begun := d.live.begun(); begun {
-			_ = r.Run.move(start, at) // refused only when the run is being cancelled, which update finds
-		}
-		d.rec = r
-		if err := update(r); err != nil {
-			return nil, err
-		}
-		change.Run, change.Spent, change.Lease = r.Run, r.Spent, r.Lease
-		if !r.Run.Status.Runnable() {
-			change.Lease.Owner = ""
-		}
-		return change, nil
-	})
+	advance := func() error {
+		return d.engine.store.Advance(ctx, d.live.runID, d.rec.Lease, func(r *Record) (*Change, error) {
+			if at, begun := d.live.begun(); begun {
+				_ = r.Run.move(start, at) // refused only when the run is being cancelled, which update finds
+			}
+			d.rec = r
+			if err := update(r); err != nil {
+				return nil, err
+			}
+			change.Run, change.Spent, change.Lease = r.Run, r.Spent, r.Lease
+			if !r.Run.Status.Runnable() {
+				change.Lease = Lease{Epoch: r.Lease.Epoch}
+			}
+			return change, nil
+		})
+	}
+	err := advance()
+	for wait := firstRetry; errors.Is(err, wire.ErrUnavailable) && wait <= lastRetry && d.pause(wait); wait *= 2 {
+		err = advance()
+	}
 	if err == nil {
 		d.steps = append(d.steps, change.Steps...)
 	}
 	return err
+}
+
+// pause waits and reports whether the engine still runs.
+func (d *driver) pause(wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-d.engine.stopped:
+		return false
+	}
 }
 
 // overruled handles a commit that the machine refused because the client's
@@ -120,5 +147,8 @@ func lastError(err error) *LastError {
 	if failure, ok := errors.AsType[*chat.Error](err); ok {
 		return &LastError{Code: string(failure.Code), Message: failure.Message}
 	}
-	return &LastError{Code: string(chat.ServerError), Message: "Sorry, something went wrong."}
+	return somethingWrong
 }
+
+// somethingWrong is what the hosted API said of its own faults.
+var somethingWrong = &LastError{Code: string(chat.ServerError), Message: "Sorry, something went wrong."}

@@ -56,6 +56,7 @@ type Engine struct {
 	ctx     context.Context // ends when Stop has run out of patience
 	kill    context.CancelCauseFunc
 	stopped chan struct{} // closed when Stop begins
+	stop    sync.Once
 	wake    chan struct{} // a run may be waiting for a free place
 	wg      sync.WaitGroup
 
@@ -90,17 +91,14 @@ func (e *Engine) Start(ctx context.Context) error {
 }
 
 // Stop takes no more runs, gives those at work the grace time, then breaks off
-// their model calls and frees their leases: the next start takes them up.
-func (e *Engine) Stop() {
+// their model calls and frees their leases: the next start takes them up. A
+// second call waits for the first.
+func (e *Engine) Stop() { e.stop.Do(e.drain) }
+
+func (e *Engine) drain() {
 	e.mu.Lock()
-	already := e.stopping
 	e.stopping = true
 	e.mu.Unlock()
-	if already {
-		<-e.ctx.Done()
-		e.wg.Wait()
-		return
-	}
 	close(e.stopped)
 	patience := time.AfterFunc(e.grace, func() { e.kill(errDraining) })
 	e.wg.Wait()
@@ -118,67 +116,66 @@ func (e *Engine) Stop() {
 }
 
 // sweep claims what nobody drives: runs that waited for a place, runs left by
-// a dead process, and runs whose time is up. It also renews leases.
+// a dead process, and runs whose time is up. It also renews leases, and does
+// so before it claims: a process that was suspended must not take its own runs
+// for another's.
 func (e *Engine) sweep() {
 	defer e.wg.Done()
-	claim, renew := time.NewTicker(sweepEvery), time.NewTicker(renewEvery)
-	defer claim.Stop()
-	defer renew.Stop()
-	for {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for renewed := e.now(); ; {
+		if now := e.now(); now.Sub(renewed) >= renewEvery {
+			e.renew()
+			renewed = now
+		}
 		e.claim()
 		select {
 		case <-e.wake:
-		case <-claim.C:
-		case <-renew.C:
-			e.renew()
+		case <-tick.C:
 		case <-e.stopped:
 			return
 		}
 	}
 }
 
+// claim takes up runs as long as there are places for them. Expired runs need none.
 func (e *Engine) claim() {
-	for {
-		places := e.places()
-		if places == 0 {
-			return
-		}
-		now := e.now()
-		records, err := e.store.Claim(e.ctx, Lease{Owner: e.owner, Until: now.Add(leaseTime)}, now, min(places, claimBatch))
+	for claimed := claimBatch; claimed >= claimBatch; {
+		now, held := e.now(), e.hold()
+		records, err := e.store.Claim(e.ctx, Lease{Owner: e.owner, Until: now.Add(leaseTime)}, now, held, claimBatch)
 		if err != nil {
 			e.logger.Error("claiming runs", "error", err)
-			return
 		}
-		for _, rec := range records {
-			e.take(1)
-			e.launch(rec, e.stream(rec.Run.ID))
-		}
-		if len(records) == 0 {
-			return
+		claimed = len(records)
+		for i, l := range e.enterClaimed(records, held) {
+			e.drive(&driver{engine: e, live: l, rec: records[i], stale: true})
 		}
 	}
 }
 
-// stream returns the log of a run that waited, nil when nobody streams it.
-func (e *Engine) stream(runID string) *Log {
+// hold takes the places that a claim may fill.
+func (e *Engine) hold() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	log := e.waiting[runID]
-	delete(e.waiting, runID)
-	return log
+	held := max(0, min(e.maxRuns-e.taken, claimBatch))
+	e.taken += held
+	return held
 }
 
-// places returns how many more runs may be driven.
-func (e *Engine) places() int {
+// enterClaimed makes claimed runs known here, in the places held for them. An
+// engine that is stopping leaves them; it frees their leases at its end.
+func (e *Engine) enterClaimed(records []*Record, held int) []*live {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return max(0, e.maxRuns-e.taken)
-}
-
-func (e *Engine) take(n int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.taken += n
+	e.taken -= held
+	if e.stopping {
+		return nil
+	}
+	entered := make([]*live, len(records))
+	for i, rec := range records {
+		entered[i] = e.enter(rec.Run.ID, nil)
+	}
+	return entered
 }
 
 func (e *Engine) renew() {
@@ -196,62 +193,45 @@ func (e *Engine) renew() {
 	}
 }
 
-// reserve takes a place and returns the lease to insert a run with. Without a
-// free place the lease is empty: the run waits, queued, and is claimed later.
-func (e *Engine) reserve() (lease Lease, ok bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.stopping || e.taken >= e.maxRuns {
-		return Lease{}, false
+// launch drives a run that was just committed with the lease of l. One that got
+// no place is left to the sweep, which may have looked too early.
+func (e *Engine) launch(l *live, rec *Record, steps []*StepRecord) {
+	if l == nil {
+		e.poke()
+		return
 	}
-	e.taken++
-	return Lease{Owner: e.owner, Until: e.now().Add(leaseTime), Epoch: 1}, true
+	e.drive(&driver{engine: e, live: l, rec: rec, steps: steps})
 }
 
-// cede gives a place back.
-func (e *Engine) cede() {
-	e.take(-1)
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
-}
-
-// launch drives a run in a goroutine of its own; the place was taken before.
-func (e *Engine) launch(rec *Record, log *Log) {
-	ctx, cancel := context.WithCancelCause(e.ctx)
-	l := &live{log: log, cancel: cancel, settled: make(chan struct{})}
-	e.mu.Lock()
-	e.live[rec.Run.ID] = l
-	e.mu.Unlock()
-	e.wg.Add(1)
+// drive runs the loop of an admitted run in a goroutine of its own. A fault in
+// one run ends that run and no other.
+func (e *Engine) drive(d *driver) {
+	expires := d.rec.Run.ExpiresAt
 	go func() {
-		defer e.wg.Done()
-		defer e.cede()
-		defer e.forget(rec.Run.ID, l)
-		defer cancel(nil)
-		defer e.recovered(rec)
-		if rec.Run.ExpiresAt != nil {
-			expiry := time.AfterFunc(time.Unix(*rec.Run.ExpiresAt, 0).Sub(e.now()), func() { cancel(errRunExpired) })
+		defer e.leave(d.live)
+		if expires != nil {
+			expiry := time.AfterFunc(time.Unix(*expires, 0).Sub(e.now()), func() { d.live.cancel(errRunExpired) })
 			defer expiry.Stop()
 		}
-		e.report(rec, (&driver{engine: e, live: l, rec: rec}).load(ctx))
+		err := e.guard(d.live.runID, d.run)
+		if errors.Is(err, errFault) {
+			err = e.guard(d.live.runID, func() error { return d.conclude(endFailed, nil) })
+		}
+		e.report(d.rec, err)
 	}()
 }
 
-// load reads the steps of a run that has some and enters the loop.
-func (d *driver) load(ctx context.Context) (err error) {
-	if d.steps, err = d.rec.Steps(); err != nil {
-		return err
-	}
-	return d.drive(ctx)
-}
+// errFault says that a panic was caught, and logged.
+var errFault = errors.New("a fault while driving the run")
 
-// recovered keeps a fault in one run from ending the others.
-func (e *Engine) recovered(rec *Record) {
-	if fault := recover(); fault != nil {
-		e.logger.Error("a fault while driving a run", "run", rec.Run.ID, "fault", fault, "stack", string(debug.Stack()))
-	}
+func (e *Engine) guard(runID string, f func() error) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			e.logger.Error("a fault while driving a run", "run", runID, "fault", fault, "stack", string(debug.Stack()))
+			err = errFault
+		}
+	}()
+	return f()
 }
 
 // report tells what kept a run from being driven to a rest. The run stays as

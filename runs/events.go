@@ -2,7 +2,6 @@ package runs
 
 import (
 	"encoding/json"
-	"strconv"
 	"sync"
 
 	"understudy/api/wire"
@@ -17,12 +16,26 @@ type Event struct {
 // Log carries the events of one leg of a run, from its creation or the
 // submission of outputs to its end or the next wait for the client, in the
 // exact order of spec section 9. Writers append and never wait; each reader
-// goes at its own pace and costs no memory of its own.
+// goes at its own pace. Text that nobody has read yet grows by its characters,
+// not by its deltas, once readers are far behind.
 type Log struct {
 	mu     sync.Mutex
 	events []Event
-	ended  bool
+	read   int           // events that a reader has been given
+	tail   textTail      // comes after events
+	ended  bool          // nothing comes any more
 	more   chan struct{} // closed and replaced when something was appended
+}
+
+// joinBehind is how many events must be unread before deltas are joined: a
+// reader who keeps up sees each as the model made it.
+const joinBehind = 64
+
+// textTail is text of one message part that is not an event yet.
+type textTail struct {
+	messageID string // "" = there is none
+	first     bool
+	text      []byte
 }
 
 // NewLog returns an empty log.
@@ -47,8 +60,18 @@ func (l *Log) append(e Event) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.flush()
 	l.events = append(l.events, e)
 	l.wake()
+}
+
+// flush makes an event of the tail; l.mu is held.
+func (l *Log) flush() {
+	if l.tail.messageID == "" {
+		return
+	}
+	l.events = append(l.events, Event{"thread.message.delta", textDelta(l.tail.messageID, string(l.tail.text), l.tail.first)})
+	l.tail = textTail{}
 }
 
 // end lets readers finish after the last event.
@@ -87,32 +110,46 @@ func (l *Log) wake() {
 func (l *Log) Since(n int) (events []Event, ended bool, more <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.flush()
+	l.read = len(l.events)
 	return l.events[n:], l.ended, l.more
 }
 
 func (l *Log) run(r *Run) { l.publish("thread.run."+string(r.Status), r) }
 
-// textDelta is written by hand: it is sent for every token.
-func (l *Log) textDelta(messageID string, index int, text string, first bool) {
+// textDelta appends a piece of a message's text, which is its first part.
+func (l *Log) textDelta(messageID, text string, first bool) {
 	if l == nil {
 		return
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tail.messageID != messageID {
+		l.flush()
+		l.tail = textTail{messageID: messageID, first: first}
+	}
+	l.tail.text = append(l.tail.text, text...)
+	if len(l.events)-l.read < joinBehind {
+		l.flush()
+	}
+	l.wake()
+}
+
+// textDelta is written by hand: it is sent for every token.
+func textDelta(messageID, text string, first bool) []byte {
 	quoted, err := wire.Marshal(text)
-	if err != nil {
+	if err != nil { // a string encodes
 		panic(err)
 	}
 	b := make([]byte, 0, 160+len(quoted))
 	b = append(b, `{"id":"`...)
 	b = append(b, messageID...)
-	b = append(b, `","object":"thread.message.delta","delta":{"content":[{"index":`...)
-	b = strconv.AppendInt(b, int64(index), 10)
-	b = append(b, `,"type":"text","text":{"value":`...)
+	b = append(b, `","object":"thread.message.delta","delta":{"content":[{"index":0,"type":"text","text":{"value":`...)
 	b = append(b, quoted...)
 	if first {
 		b = append(b, `,"annotations":[]`...)
 	}
-	b = append(b, `}}]}}`...)
-	l.append(Event{Name: "thread.message.delta", Data: b})
+	return append(b, `}}]}}`...)
 }
 
 type messageDelta struct {

@@ -6,9 +6,12 @@ import (
 )
 
 // live is what this process knows of a run it is driving beside what is
-// stored: since when it has been in progress, and how to reach it.
+// stored: since when it has been in progress, and how to reach it. It occupies
+// one of the engine's places.
 type live struct {
+	runID   string
 	log     *Log // nil when nobody streams the leg
+	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	settled chan struct{} // closed when the leg has come to its end
 
@@ -43,16 +46,98 @@ func (l *live) settle() {
 	}
 }
 
-// forget drops a run that is no longer driven. A leg that broke off without an
-// end tells its streams so.
-func (e *Engine) forget(runID string, l *live) {
+// admission says what a run may have to wait for.
+type admission int
+
+const (
+	inTurn admission = iota // a free place
+	atOnce                  // nothing: all that is left to do is to end it
+)
+
+// admit takes a place for a run and makes the run known here. That comes before
+// the commit which leases the run, so that a cancel right behind the commit
+// finds whom to interrupt. Without a free place it answers nil, and the log is
+// kept for the sweep to go on with.
+func (e *Engine) admit(runID string, log *Log, when admission) *live {
 	e.mu.Lock()
-	if e.live[runID] == l {
-		delete(e.live, runID)
+	defer e.mu.Unlock()
+	if e.stopping || when == inTurn && e.taken >= e.maxRuns {
+		e.keep(runID, log)
+		return nil
 	}
+	return e.enter(runID, log)
+}
+
+// enter makes a run known here; e.mu is held and the engine is not stopping.
+func (e *Engine) enter(runID string, log *Log) *live {
+	if log == nil { // the run may have waited
+		log = e.waiting[runID]
+		delete(e.waiting, runID)
+	}
+	if old := e.live[runID]; old != nil { // its leg has ended, or its lease ran out
+		old.cancel(ErrLost)
+	}
+	l := &live{runID: runID, log: log, settled: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancelCause(e.ctx)
+	e.live[runID] = l
+	e.taken++
+	e.wg.Add(1)
+	return l
+}
+
+// keep holds the log of a run that waits; e.mu is held.
+func (e *Engine) keep(runID string, log *Log) {
+	switch {
+	case log == nil:
+	case e.stopping:
+		log.breakOff()
+	default:
+		e.waiting[runID] = log
+	}
+}
+
+// withdraw undoes admit after a commit that failed.
+func (e *Engine) withdraw(runID string, l *live) {
+	if l != nil {
+		e.leave(l)
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.waiting, runID)
+}
+
+// leave gives the place of a run back. A leg that broke off without an end
+// tells its streams so.
+func (e *Engine) leave(l *live) {
+	e.mu.Lock()
+	if e.live[l.runID] == l {
+		delete(e.live, l.runID)
+	}
+	e.taken--
 	e.mu.Unlock()
+	l.cancel(nil)
 	l.settle()
 	l.log.breakOff()
+	e.poke()
+	e.wg.Done()
+}
+
+// poke has the sweep look for runs that wait.
+func (e *Engine) poke() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// lease is this process's lease of an admitted run; without a place the run is
+// left to whoever claims it.
+func (e *Engine) lease(l *live, epoch int64) Lease {
+	if l == nil {
+		return Lease{Epoch: epoch}
+	}
+	return Lease{Owner: e.owner, Until: e.now().Add(leaseTime), Epoch: epoch}
 }
 
 // find returns the run's live state, nil when this process is not driving it.
@@ -62,32 +147,17 @@ func (e *Engine) find(runID string) *live {
 	return e.live[runID]
 }
 
+// idle reports whether nobody drives a stored run. The leg of one without a
+// lease has ended, even if it is not yet forgotten here.
+func (e *Engine) idle(r *Record) bool {
+	return r.Lease.Owner == "" || r.Lease.ended(e.now()) && e.find(r.Run.ID) == nil
+}
+
 // interrupt ends the run's model call after its cancel was committed.
 func (e *Engine) interrupt(runID string) {
 	if l := e.find(runID); l != nil {
 		l.cancel(errCancelRequested)
 	}
-}
-
-// accept drives a run that was inserted or resumed with a lease of this
-// process, and leaves one without a lease to the sweep. A stream of a waiting
-// run is kept for when its turn comes.
-func (e *Engine) accept(rec *Record, log *Log, reserved bool) {
-	if reserved {
-		e.launch(rec, log)
-		return
-	}
-	if log == nil {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.waiting[rec.Run.ID] = log
-}
-
-// lease is a lease of this process from now.
-func (e *Engine) lease(epoch int64) Lease {
-	return Lease{Owner: e.owner, Until: e.now().Add(leaseTime), Epoch: epoch}
 }
 
 // await waits until the run is no longer driven here.

@@ -23,6 +23,7 @@ type driver struct {
 	rec    *Record
 	steps  []*StepRecord
 	turn   *turn // the model call in flight, nil between calls
+	stale  bool  // rec was read before the run was known here, and has no steps
 }
 
 // action is the one next thing for a run.
@@ -33,7 +34,6 @@ const (
 	awaitOutputs
 	concludeCancelled
 	concludeExpired
-	concludeCompleted
 	nothing
 )
 
@@ -46,18 +46,32 @@ func next(run *Run, steps []*StepRecord, now time.Time) action {
 		return concludeCancelled
 	case run.ExpiresAt != nil && now.Unix() >= *run.ExpiresAt:
 		return concludeExpired
-	case len(steps) == 0:
-		return askModel
-	}
-	last := steps[len(steps)-1].Step
-	switch {
-	case last.Type == MessageCreation:
-		return concludeCompleted
-	case len(last.unanswered()) > 0:
+	case len(steps) > 0 && len(steps[len(steps)-1].Step.unanswered()) > 0:
 		return awaitOutputs
-	default:
+	default: // nothing was asked yet, or all that was called is answered
 		return askModel
 	}
+}
+
+// run enters the loop.
+func (d *driver) run() error {
+	if d.stale {
+		if err := d.reload(); err != nil {
+			return err
+		}
+	}
+	return d.drive(d.live.ctx)
+}
+
+// reload reads the run as it is stored now: it may have been asked to cancel
+// after it was claimed, before anybody here could be told.
+func (d *driver) reload() error {
+	ctx := context.WithoutCancel(d.live.ctx) // a cancel is to be found, not to keep from finding it
+	return d.engine.store.Advance(ctx, d.live.runID, d.rec.Lease, func(r *Record) (_ *Change, err error) {
+		d.rec = r
+		d.steps, err = r.Steps()
+		return nil, err
+	})
 }
 
 // drive is the loop every run goes through, however it got here.
@@ -72,8 +86,6 @@ func (d *driver) drive(ctx context.Context) error {
 			return d.conclude(endCancelled, nil)
 		case concludeExpired:
 			return d.conclude(endExpired, nil)
-		case concludeCompleted:
-			return d.finish(complete, "")
 		case awaitOutputs, nothing:
 			return nil
 		}
@@ -195,8 +207,8 @@ func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
 // message stays, incomplete; an open step is closed with the run.
 func (d *driver) conclude(e ending, call *ModelCall) error {
 	at := d.engine.now().Unix()
-	var reason *LastError
-	if call != nil {
+	reason := somethingWrong
+	if call != nil && call.Error != nil {
 		reason = call.Error
 	}
 	change := &Change{Call: call}

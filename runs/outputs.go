@@ -37,6 +37,42 @@ func ReadOutputs(o *wire.Object) (Outputs, error) {
 	return out, o.Err()
 }
 
+// submission is the leg of a run that begins with its outputs.
+type submission struct {
+	rec   *Record
+	steps []*StepRecord
+	live  *live
+	log   *Log
+}
+
+// answer takes the outputs into the run and begins the leg's stream.
+func (l *submission) answer(r *Record, out Outputs, at int64) (*Change, error) {
+	status := r.Run.Status
+	if err := r.Run.move(submit, at); err != nil {
+		return nil, wire.Invalidf("Runs in status %q do not accept tool outputs.", status)
+	}
+	steps, err := r.Steps()
+	if err != nil {
+		return nil, err
+	}
+	answered := steps[len(steps)-1]
+	step := answered.Step
+	if err := step.answer(out.Outputs); err != nil {
+		return nil, err
+	}
+	step.complete(at, answered.Used)
+	answered.Tokens = callTokens(step.Details.ToolCalls)
+	l.steps = steps
+	if out.Stream {
+		l.log = NewLog()
+		l.log.publish("thread.run.step.completed", step)
+		l.log.run(r.Run)
+	}
+	change := r.change()
+	change.Steps = []*StepRecord{answered}
+	return change, nil
+}
+
 // answer fills the outputs into the step. They must cover exactly the calls
 // that wait for one.
 func (s *Step) answer(outputs []Output) error {

@@ -142,12 +142,13 @@ func (w *window) offerMerged(messages []*MessageRecord, steps []*StepRecord) {
 	}
 }
 
-// timeline returns what was kept, oldest first. A shortened one begins with
-// a message of the user: backends refuse to begin with an answer.
+// timeline returns what was kept, oldest first. Where it was cut is our choice
+// under truncation auto: it then begins with a message of the user, as many
+// backends want it.
 func (w *window) timeline() []entry {
 	entries := slices.Clone(w.newest)
 	slices.Reverse(entries)
-	if !w.full {
+	if !w.full || w.run.Truncation.Type != truncateAuto {
 		return entries
 	}
 	for i, e := range entries {

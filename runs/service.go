@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"understudy/api/wire"
@@ -68,27 +69,31 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 	if err != nil {
 		return nil, nil, err
 	}
-	lease, reserved := s.engine.reserve()
-	n.Lease = lease
-	body, err := s.store.CreateRun(ctx, project, n)
-	if err != nil {
-		if reserved {
-			s.engine.cede()
-		}
-		return nil, nil, createError(err, n.Run.ThreadID)
-	}
 	var log *Log
 	if c.Stream {
-		log = NewLog()
-		if n.Thread != nil {
-			log.publish("thread.created", n.Thread)
-		}
-		log.append(Event{"thread.run.created", body})
-		log.append(Event{"thread.run.queued", body})
+		log = n.log()
 	}
-	rec := &Record{Project: project, Run: n.Run, Lease: lease, Steps: func() ([]*StepRecord, error) { return nil, nil }}
-	s.engine.accept(rec, log, reserved)
+	l := s.engine.admit(n.Run.ID, log, inTurn)
+	n.Lease = s.engine.lease(l, 1)
+	body, err := s.store.CreateRun(ctx, project, n)
+	if err != nil {
+		s.engine.withdraw(n.Run.ID, l)
+		return nil, nil, createError(err, n.Run.ThreadID)
+	}
+	s.engine.launch(l, &Record{Project: project, Run: n.Run, Lease: n.Lease}, nil)
 	return body, log, nil
+}
+
+// log begins the stream of a new run. It is complete before anybody can drive
+// the run, and shown to nobody before the run is stored.
+func (n NewRun) log() *Log {
+	log := NewLog()
+	if n.Thread != nil {
+		log.publish("thread.created", n.Thread)
+	}
+	log.publish("thread.run.created", n.Run)
+	log.run(n.Run)
+	return log
 }
 
 // prepare makes what CreateRun inserts.
@@ -111,7 +116,8 @@ func (s *Service) prepare(ctx context.Context, project, threadID string, c Creat
 		return NewRun{}, err
 	}
 	n.Run = run
-	n.NeedsMessage = len(n.Messages) == 0 && (run.Instructions == nil || *run.Instructions == "")
+	fromUser := func(m *threads.Message) bool { return m.Role == threads.User }
+	n.NeedsMessage = (run.Instructions == nil || *run.Instructions == "") && !slices.ContainsFunc(n.Messages, fromUser)
 	return n, s.models.CheckModel(run.Model)
 }
 
@@ -171,25 +177,35 @@ func (s *Service) Modify(ctx context.Context, project, threadID, id string, meta
 // Cancel asks a run to end. The answer says cancelling; the engine, this
 // process's or the one that has the lease, ends the run within a second.
 func (s *Service) Cancel(ctx context.Context, project, threadID, id string) (json.RawMessage, error) {
+	since := s.engine.begun(id)
+	var l *live
 	var idle *Record
-	body, err := s.store.ChangeRun(ctx, project, threadID, id, func(r *Record) (*Change, error) {
+	var steps []*StepRecord
+	body, err := s.store.ChangeRun(ctx, project, threadID, id, func(r *Record) (_ *Change, err error) {
+		r.Run = r.Run.showBegun(since)
 		status := r.Run.Status
 		if err := r.Run.move(requestCancel, s.now().Unix()); err != nil {
 			return nil, wire.Invalidf("Cannot cancel run with status '%s'.", status)
 		}
-		if r.Lease.free(s.now()) && s.engine.find(id) == nil {
-			r.Lease = s.engine.lease(r.Lease.Epoch + 1)
-			idle = r
+		if !s.engine.idle(r) {
+			return r.change(), nil
 		}
+		if steps, err = r.Steps(); err != nil {
+			return nil, err
+		}
+		l = s.engine.admit(id, nil, atOnce)
+		r.Lease = s.engine.lease(l, r.Lease.Epoch+1)
+		idle = r
 		return r.change(), nil
 	})
 	if err != nil {
+		if l != nil {
+			s.engine.withdraw(id, l)
+		}
 		return nil, wire.OrNoSuch(err, noun, id)
 	}
 	if idle != nil {
-		idle.Steps = func() ([]*StepRecord, error) { return s.store.RunSteps(context.WithoutCancel(ctx), id) }
-		s.engine.take(1)
-		s.engine.launch(idle, s.engine.stream(id))
+		s.engine.launch(l, idle, steps)
 	}
 	s.engine.interrupt(id)
 	return body, nil
@@ -198,46 +214,25 @@ func (s *Service) Cancel(ctx context.Context, project, threadID, id string) (jso
 // Submit takes the outputs of the calls a run waits for and lets it go on. The
 // log is nil unless out.Stream is set.
 func (s *Service) Submit(ctx context.Context, project, threadID, id string, out Outputs) (json.RawMessage, *Log, error) {
-	var rec *Record
-	var step *Step
-	lease, reserved := s.engine.reserve()
+	var leg submission
 	body, err := s.store.ChangeRun(ctx, project, threadID, id, func(r *Record) (*Change, error) {
-		status := r.Run.Status
-		if err := r.Run.move(submit, s.now().Unix()); err != nil {
-			return nil, wire.Invalidf("Runs in status %q do not accept tool outputs.", status)
-		}
-		steps, err := r.Steps()
+		change, err := leg.answer(r, out, s.now().Unix())
 		if err != nil {
 			return nil, err
 		}
-		answered := steps[len(steps)-1]
-		step = answered.Step
-		if err := step.answer(out.Outputs); err != nil {
-			return nil, err
-		}
-		step.complete(s.now().Unix(), answered.Used)
-		answered.Tokens = callTokens(step.Details.ToolCalls)
-		lease.Epoch = r.Lease.Epoch + 1
-		r.Lease, rec = lease, r
-		rec.Steps = func() ([]*StepRecord, error) { return steps, nil }
-		change := r.change()
-		change.Steps = []*StepRecord{answered}
+		leg.live = s.engine.admit(id, leg.log, inTurn)
+		leg.rec, r.Lease = r, s.engine.lease(leg.live, r.Lease.Epoch+1)
+		change.Lease = r.Lease
 		return change, nil
 	})
 	if err != nil {
-		if reserved {
-			s.engine.cede()
+		if leg.rec != nil {
+			s.engine.withdraw(id, leg.live)
 		}
 		return nil, nil, wire.OrNoSuch(err, noun, id)
 	}
-	var log *Log
-	if out.Stream {
-		log = NewLog()
-		log.publish("thread.run.step.completed", step)
-		log.append(Event{"thread.run.queued", body})
-	}
-	s.engine.accept(rec, log, reserved)
-	return body, log, nil
+	s.engine.launch(leg.live, leg.rec, leg.steps)
+	return body, leg.log, nil
 }
 
 // DeleteThread removes a thread; a run that is active on it is cancelled first.
@@ -247,10 +242,9 @@ func (s *Service) DeleteThread(ctx context.Context, project, id string) error {
 		return wire.OrNoSuch(err, threadNoun, id)
 	}
 	if active != "" {
-		// A run that ended meanwhile cannot be cancelled, which is as well.
-		if _, err := s.Cancel(ctx, project, id, active); err == nil {
-			s.engine.await(ctx, active)
-		}
+		// A run that is being cancelled, or ended meanwhile, refuses it, which is as well.
+		_, _ = s.Cancel(ctx, project, id, active)
+		s.engine.await(ctx, active)
 	}
 	return wire.OrNoSuch(s.threads.DeleteThread(ctx, project, id), threadNoun, id)
 }

@@ -17,8 +17,8 @@ type Record struct {
 	Spent   Spent
 	Lease   Lease
 
-	// Steps loads the run's steps, oldest first. A record shown to decide loads
-	// them inside its transaction and must not afterwards.
+	// Steps reads the run's steps, oldest first. Only a record that is shown to
+	// decide has it, and only until decide returns.
 	Steps func() ([]*StepRecord, error)
 }
 
@@ -36,8 +36,7 @@ type Lease struct {
 	Epoch int64
 }
 
-// free reports whether nobody drives the run at a time.
-func (l Lease) free(now time.Time) bool { return l.Owner == "" || !now.Before(l.Until) }
+func (l Lease) ended(now time.Time) bool { return !now.Before(l.Until) }
 
 // StepRecord is a step with what the server keeps beside the wire object.
 type StepRecord struct {
@@ -81,12 +80,12 @@ type NewRun struct {
 	Lease    Lease
 	Thread   *threads.Thread // nil = the thread exists
 	Messages []*threads.Message
-	// NeedsMessage asks for ErrNoInput when the thread would have no message.
+	// NeedsMessage asks for ErrNoInput unless the thread has a message of the user.
 	NeedsMessage bool
 }
 
 // ErrNoInput says that a run would have neither instructions nor messages.
-var ErrNoInput = errors.New("the thread has no message")
+var ErrNoInput = errors.New("the thread has no message of the user")
 
 // ErrLost says that another process has taken the run over: whoever is told
 // stops silently.
@@ -114,13 +113,13 @@ type Store interface {
 
 // EngineStore is what the engine needs; it sees all projects.
 type EngineStore interface {
-	// Claim leases up to limit runs that have something to do or have expired
-	// and that nobody drives, oldest first, and raises their epoch.
-	Claim(ctx context.Context, lease Lease, now time.Time, limit int) ([]*Record, error)
-	// Advance is ChangeRun for the owner of a lease; ErrLost when it no longer is.
+	// Claim leases runs that nobody drives, oldest first, and raises their epoch:
+	// up to runnable ones that have something to do, and up to expired ones whose
+	// time is up, be it while they wait for the client.
+	Claim(ctx context.Context, lease Lease, now time.Time, runnable, expired int) ([]*Record, error)
+	// Advance is ChangeRun for the owner of a lease; ErrLost when it no longer is,
+	// or when the thread was deleted.
 	Advance(ctx context.Context, runID string, lease Lease, decide func(*Record) (*Change, error)) error
-	// RunSteps reads the steps of a run, oldest first.
-	RunSteps(ctx context.Context, runID string) ([]*StepRecord, error)
 	// Extend moves the end of the owner's leases of these runs.
 	Extend(ctx context.Context, owner string, runIDs []string, until time.Time) error
 	// Release frees every lease of the owner.

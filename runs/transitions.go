@@ -56,7 +56,7 @@ var transitions = map[verb]transition{
 	fail:          {[]Status{Queued, InProgress}, Failed, func(r *Run, at *int64) { r.FailedAt = at }},
 	complete:      {[]Status{InProgress}, Completed, func(r *Run, at *int64) { r.CompletedAt = at }},
 	cutShort:      {[]Status{InProgress}, Incomplete, func(r *Run, at *int64) { r.CompletedAt = at }},
-	expire:        {[]Status{Queued, InProgress, RequiresAction, Cancelling}, Expired, nil},
+	expire:        {[]Status{Queued, InProgress, RequiresAction}, Expired, nil},
 }
 
 // IllegalTransition is a verb that the machine does not allow in a state.

@@ -31,7 +31,7 @@ func (t *turn) Text(delta string) {
 	t.open()
 	first := t.text.Len() == 0
 	t.text.WriteString(delta)
-	t.log.textDelta(t.message.ID, 0, delta, first)
+	t.log.textDelta(t.message.ID, delta, first)
 }
 
 // Refusal shows a piece of a refusal (chat.Sink). It is the part after the text.

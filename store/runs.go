@@ -137,7 +137,8 @@ func (db *DB) ChangeRun(ctx context.Context, project, threadID, id string, decid
 // Advance implements runs.EngineStore.
 func (db *DB) Advance(ctx context.Context, runID string, lease runs.Lease, decide func(*runs.Record) (*runs.Change, error)) error {
 	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
-		row := tx.QueryRow("SELECT "+recordColumns+" FROM runs WHERE id = $1 AND lease_owner = $2 AND epoch = $3", runID, lease.Owner, lease.Epoch)
+		row := tx.QueryRow("SELECT "+recordColumns+` FROM runs o WHERE id = $1 AND lease_owner = $2 AND epoch = $3
+			AND EXISTS (SELECT 1 FROM threads t WHERE t.id = o.thread_id AND t.body IS NOT NULL)`, runID, lease.Owner, lease.Epoch)
 		record, err := scanRecord(row.Scan)
 		if err != nil {
 			return orLost(err)
@@ -188,10 +189,9 @@ func writeChange(tx *Tx, project string, c *runs.Change, body json.RawMessage) e
 	return insertModelCall(tx, project, c.Run, c.Call)
 }
 
-// Claim implements runs.EngineStore. A run that waits for the client is
-// claimed only when its time is up.
-func (db *DB) Claim(ctx context.Context, lease runs.Lease, now time.Time, limit int) ([]*runs.Record, error) {
-	due, err := db.due(ctx, now, limit)
+// Claim implements runs.EngineStore.
+func (db *DB) Claim(ctx context.Context, lease runs.Lease, now time.Time, runnable, expired int) ([]*runs.Record, error) {
+	due, err := db.due(ctx, now, runnable, expired)
 	if err != nil || len(due) == 0 { // nothing to claim costs no transaction
 		return nil, err
 	}
@@ -203,24 +203,43 @@ func (db *DB) Claim(ctx context.Context, lease runs.Lease, now time.Time, limit 
 				return err
 			}
 			if record != nil {
-				record.Steps = func() ([]*runs.StepRecord, error) { return db.RunSteps(ctx, id) }
 				records = append(records, record)
 			}
 		}
 		return nil
 	})
-	return records, err
+	if err != nil {
+		return nil, err
+	}
+	return records, nil
 }
 
-const isDue = "active = 1 AND lease_until <= $1 AND (runnable = 1 OR expires_at <= $2)"
+// What nobody drives and has something to do, in time or not.
+const (
+	isFree     = "active = 1 AND lease_until <= $1"
+	isRunnable = isFree + " AND runnable = 1 AND expires_at > $2"
+	isExpired  = isFree + " AND expires_at <= $2"
+)
 
-func (db *DB) due(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	return readStrings(db.Read(ctx), "SELECT id FROM runs WHERE "+isDue+" ORDER BY id LIMIT $3", millis(now), now.Unix(), limit)
+// due lists expired runs first: they are quickly done with.
+func (db *DB) due(ctx context.Context, now time.Time, runnable, expired int) ([]string, error) {
+	var due []string
+	for _, which := range []struct {
+		condition string
+		limit     int
+	}{{isExpired, expired}, {isRunnable, runnable}} {
+		ids, err := readStrings(db.Read(ctx), "SELECT id FROM runs WHERE "+which.condition+" ORDER BY id LIMIT $3", millis(now), now.Unix(), which.limit)
+		if err != nil {
+			return nil, err
+		}
+		due = append(due, ids...)
+	}
+	return due, nil
 }
 
 // claim leases one run, nil when somebody else was faster.
 func claim(tx *Tx, id string, lease runs.Lease, now time.Time) (*runs.Record, error) {
-	n, err := tx.Exec("UPDATE runs SET lease_owner = $3, lease_until = $4, epoch = epoch + 1 WHERE id = $5 AND "+isDue,
+	n, err := tx.Exec("UPDATE runs SET lease_owner = $3, lease_until = $4, epoch = epoch + 1 WHERE id = $5 AND "+isFree+" AND (runnable = 1 OR expires_at <= $2)",
 		millis(now), now.Unix(), lease.Owner, millis(lease.Until), id)
 	if err != nil || n == 0 {
 		return nil, err

@@ -63,11 +63,6 @@ func readSteps(r Reader, runID string) ([]*runs.StepRecord, error) {
 	return scanSteps(r.Query("SELECT "+stepColumns+" FROM steps WHERE run_id = $1 ORDER BY seq", runID))
 }
 
-// RunSteps implements runs.EngineStore.
-func (db *DB) RunSteps(ctx context.Context, runID string) ([]*runs.StepRecord, error) {
-	return readSteps(db.Read(ctx), runID)
-}
-
 // ToolSteps implements runs.History.
 func (db *DB) ToolSteps(ctx context.Context, threadID string, since, before int64) ([]*runs.StepRecord, error) {
 	return scanSteps(db.Query(ctx, "SELECT "+stepColumns+` FROM steps

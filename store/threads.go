@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"understudy/api/wire"
 	"understudy/threads"
@@ -54,35 +55,52 @@ func (db *DB) Threads(ctx context.Context, project string, q threads.Query) (wir
 	return filteredPage(q, func(page wire.Page) (wire.List, error) { return all.page(db.Read(ctx), page, all.live()) })
 }
 
-// filteredPage reads page after page until enough threads carry the metadata.
+// filteredPage reads page after page, away from the cursor, until enough
+// threads carry the metadata.
 func filteredPage(q threads.Query, read func(wire.Page) (wire.List, error)) (wire.List, error) {
 	const stride = 500
 	var found wire.List
 	page := q.Page
 	page.Limit = stride
-	for {
+	backward := page.Before != "" && page.After == ""
+	for more := true; more && !found.HasMore; {
 		list, err := read(page)
 		if err != nil {
 			return wire.List{}, err
 		}
-		for _, item := range list.Items {
-			ok, err := carries(item.JSON, q.Metadata)
-			if err != nil {
-				return wire.List{}, err
-			}
-			if ok && len(found.Items) == q.Limit {
-				found.HasMore = true
-				return found, nil
-			}
-			if ok {
-				found.Items = append(found.Items, item)
-			}
+		if more = list.HasMore; more && backward {
+			page.Before = list.Items[0].ID
+		} else if more {
+			page.After = list.Items[len(list.Items)-1].ID
 		}
-		if !list.HasMore {
-			return found, nil
+		if backward {
+			slices.Reverse(list.Items)
 		}
-		page.After = list.Items[len(list.Items)-1].ID
+		if err := keepCarriers(&found, list.Items, q); err != nil {
+			return wire.List{}, err
+		}
 	}
+	if backward {
+		slices.Reverse(found.Items)
+	}
+	return found, nil
+}
+
+// keepCarriers adds the items that carry the metadata, up to the query's limit.
+func keepCarriers(found *wire.List, items []wire.Item, q threads.Query) error {
+	for _, item := range items {
+		ok, err := carries(item.JSON, q.Metadata)
+		switch {
+		case err != nil:
+			return err
+		case ok && len(found.Items) == q.Limit:
+			found.HasMore = true
+			return nil
+		case ok:
+			found.Items = append(found.Items, item)
+		}
+	}
+	return nil
 }
 
 func carries(body json.RawMessage, wanted wire.Metadata) (bool, error) {

@@ -95,6 +95,7 @@ func readPart(o *wire.Object) Part {
 	case ImageFilePart:
 		part.ImageFile = readImageFile(o)
 	}
+	o.IgnoreNull(TextPart, ImageURLPart, ImageFilePart) // some SDKs send the members of other types as null
 	return part
 }
 

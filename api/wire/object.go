@@ -71,16 +71,24 @@ func (o *Object) Has(name string) bool {
 // IsNull reports whether the field is there and null.
 func (o *Object) IsNull(name string) bool {
 	raw, ok := o.fields[name]
-	if ok {
-		o.seen[name] = true
+	if !ok || !isNull(raw) {
+		return false
 	}
-	return ok && isNull(raw)
+	o.seen[name] = true
+	return true
 }
 
 // Ignore accepts fields without reading them.
 func (o *Object) Ignore(names ...string) {
 	for _, name := range names {
 		o.seen[name] = true
+	}
+}
+
+// IgnoreNull accepts fields that are null without reading them.
+func (o *Object) IgnoreNull(names ...string) {
+	for _, name := range names {
+		o.IsNull(name)
 	}
 }
 

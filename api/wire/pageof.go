@@ -20,8 +20,8 @@ func PageOf(ids []string, p Page, show func(id string) (json.RawMessage, error))
 	if p.After != "" {
 		ids = ids[slices.Index(ids, p.After)+1:]
 	}
-	if i := slices.Index(ids, p.Before); i >= 0 {
-		ids = ids[:i]
+	if p.Before != "" {
+		ids = ids[:max(0, slices.Index(ids, p.Before))] // none when it lies ahead of after
 	}
 	list := List{HasMore: len(ids) > p.Limit}
 	if list.HasMore && p.Before != "" && p.After == "" {

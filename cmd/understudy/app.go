@@ -73,6 +73,7 @@ func (a *app) wire(config Config) {
 		}),
 		Files:       a.files,
 		Models:      listedModels{a.chat},
+		Answers:     a.db,
 		AnyHost:     config.openToAll(),
 		CORSOrigins: config.CORSOrigins,
 		Ready:       a.db.Ping, Version: versionText(), Logger: a.logger, Now: time.Now,
@@ -97,22 +98,24 @@ func (a *app) start(ctx context.Context) error {
 		return err
 	}
 	a.tasks.Add(1)
-	go a.expireFiles()
+	go a.tidy()
 	return nil
 }
 
-// expiryInterval is how late a file may be removed after its time.
-const expiryInterval = time.Minute
+// tidyInterval is how late a file may be removed after its time.
+const tidyInterval = time.Minute
 
-func (a *app) expireFiles() {
+// tidy removes what has had its time.
+func (a *app) tidy() {
 	defer a.tasks.Done()
-	tick := time.NewTicker(expiryInterval)
+	tick := time.NewTicker(tidyInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			if _, err := a.files.Expire(context.Background()); err != nil {
-				a.logger.Error("removing expired files", "error", err)
+			_, err := a.files.Expire(context.Background())
+			if err = errors.Join(err, a.db.ForgetAnswers(context.Background(), time.Now().Add(-api.AnswerLife))); err != nil {
+				a.logger.Error("removing what has expired", "error", err)
 			}
 		case <-a.stop:
 			return

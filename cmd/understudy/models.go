@@ -24,12 +24,7 @@ func (m modelCheck) CheckModel(model string) error {
 // listedModels lists the models clients may ask for.
 type listedModels struct{ client *chat.Client }
 
-// Models implements api.Models: the names of the models: map without those that
-// hold a wildcard, or, when it has none, the one name that is sure to be answered.
-func (m listedModels) Models(context.Context) ([]string, error) {
-	var names []string
-	for _, listed := range m.client.Models() {
-		names = append(names, listed.Name)
-	}
-	return names, nil
+// Models implements api.Models.
+func (m listedModels) Models(ctx context.Context) ([]string, error) {
+	return m.client.ListModels(ctx), nil
 }

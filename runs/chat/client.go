@@ -14,6 +14,7 @@ type Client struct {
 	routes   []route
 	http     *http.Client
 	profiles profiles
+	models   modelList
 }
 
 // New checks the configuration and returns a Client. Its errors say what to
@@ -151,7 +152,7 @@ func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failu
 	x.record.Upstream, x.record.Model = t.target.Upstream, t.target.Model
 	body, err := marshal(wire)
 	if err != nil {
-		return Answer{Exchange: x.record}, wire, &failure{code: ServerError, message: "The request could not be written as JSON."}
+		return Answer{Exchange: x.record}, wire, unwritable()
 	}
 	checked := mustBeChecked(t.request, p)
 	var sink Sink = t.sink

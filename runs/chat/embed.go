@@ -43,7 +43,7 @@ func (c *Client) Embed(ctx context.Context, texts []string) ([][]float32, error)
 func (c *Client) embed(ctx context.Context, u *Upstream, texts []string) ([][]float32, *failure) {
 	body, err := marshal(map[string]any{"model": u.EmbeddingModel, "input": texts})
 	if err != nil {
-		return nil, &failure{code: ServerError, message: "The request could not be written as JSON."}
+		return nil, unwritable()
 	}
 	retries := newRetries(u.MaxRetries, c.config.Now)
 	for {

@@ -49,8 +49,11 @@ func readErrorBody(raw []byte) errorBody {
 		e.line(bytes.TrimRight(line, "\r\n"))
 	}
 	e.dispatch()
-	if found != nil {
+	switch {
+	case found != nil:
 		return *found
+	case raw[0] == '{' || raw[0] == '[':
+		return errorBody{inner: string(raw)} // broken JSON is nothing to show
 	}
 	return errorBody{message: string(raw)}
 }

@@ -37,7 +37,7 @@ var overflowSigns = regexp.MustCompile(strings.Join([]string{
 	`maximum prompt length is \d+`,
 	`reduce the length of (the|your) (messages|prompt|input)`,
 	`maximum context length`,
-	`exceeds the limit of \d+`,
+	`prompt.{0,60}exceeds the limit of \d+`,
 	`exceeds the available context size`,
 	`exceed_context_size`,
 	`(greater|longer|larger) than the (maximum )?context (length|size|window)`,
@@ -47,6 +47,7 @@ var overflowSigns = regexp.MustCompile(strings.Join([]string{
 	`model_context_window_exceeded`,
 	`prompt too long`,
 	`context[_ ]length[_ ]exceeded`,
+	`context_?window_?exceeded`,
 	`context (window|length|size) (is |was |has been )?(exceeded|overflow)`,
 	`too many (input )?tokens`,
 	`token limit exceeded`,
@@ -60,7 +61,7 @@ var (
 	quotaSigns = regexp.MustCompile(`insufficient_quota|insufficient[ _](account )?(balance|credits?|funds)|` +
 		`credit balance is too low|billing_hard_limit|requires more credits|arrearage|余额不足|欠费`)
 	filterSigns = regexp.MustCompile(`content_filter|responsibleaipolicyviolation|data_inspection_failed|` +
-		`content management policy|content_policy_violation|input_sensitive|prompt was blocked`)
+		`content management policy|content_policy_violation|input_sensitive|new_sensitive|prompt was blocked`)
 	refusedSigns = regexp.MustCompile(`invalid_request|authentication|permission|unauthorized|forbidden|` +
 		`not_found|invalid_api_key|invalid params|bad_?request|login fail`)
 	unknownModelSigns = regexp.MustCompile(`model_not_found|model\b.*(not found|does not exist|not exist)|` +
@@ -147,6 +148,11 @@ func defaultMessage(status int, said bool) string {
 		return fmt.Sprintf("The backend answered with HTTP status %d (%s).", status, http.StatusText(status))
 	}
 	return fmt.Sprintf("The backend answered with HTTP status %d.", status)
+}
+
+// unwritable is a request that is no JSON, for which a schema is to blame.
+func unwritable() *failure {
+	return &failure{code: ServerError, message: "The request could not be written as JSON."}
 }
 
 // cut judges an answer that stopped before it was whole.

@@ -92,13 +92,12 @@ func (c chunk) failed() bool {
 	return failed
 }
 
-// frame takes in one chunk of a stream. An error ends the reading, but what
-// came with it counts.
-func (f *fold) frame(raw []byte) {
-	if isArray(raw) {
-		elements(raw, f.frame)
-		return
-	}
+// frame takes in one chunk of a stream, or an array of them.
+func (f *fold) frame(raw []byte) { elements(raw, f.takeChunk) }
+
+// takeChunk takes in one chunk. An error ends the reading, but what came with it
+// counts.
+func (f *fold) takeChunk(raw []byte) {
 	c := readChunk(raw)
 	counted := f.countAll(c)
 	if !isEmpty(c.choices) {

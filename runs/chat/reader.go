@@ -57,17 +57,14 @@ func doneFirst(t *tape) bool {
 // documents reads a body of JSON: one whole answer, or chunks one after the
 // other without event framing.
 func (f *fold) documents(t *tape) error {
-	all := t.rest()
-	if !errors.Is(t.err, io.EOF) && !json.Valid(all) {
+	all := bytes.TrimSpace(t.rest())
+	whole, ok := mended(all)
+	if !ok && !errors.Is(t.err, io.EOF) {
 		return t.err
 	}
-	var docs []json.RawMessage
-	for dec := json.NewDecoder(bytes.NewReader(all)); ; {
-		var doc json.RawMessage
-		if dec.Decode(&doc) != nil {
-			break
-		}
-		docs = append(docs, doc)
+	docs := [][]byte{whole}
+	if !ok {
+		docs = split(all)
 	}
 	switch len(docs) {
 	case 0:
@@ -82,6 +79,19 @@ func (f *fold) documents(t *tape) error {
 		}
 	}
 	return io.EOF
+}
+
+// split returns the JSON values that stand one after the other in b, up to the
+// first that is broken.
+func split(b []byte) [][]byte {
+	var docs [][]byte
+	for dec := json.NewDecoder(bytes.NewReader(b)); ; {
+		var doc json.RawMessage
+		if dec.Decode(&doc) != nil {
+			return docs
+		}
+		docs = append(docs, doc)
+	}
 }
 
 // stream reads server-sent events until [DONE], an error or the end.

@@ -89,6 +89,10 @@ func TestReader(t *testing.T) {
 		"cut inside a chunk":   {"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\ndata: {\"choices\":[{\"del", failed(ServerError, "x")},
 		"done without a blank": {"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\ndata: [DONE]", text("x")},
 
+		"NaN in a chunk":    {"data: {\"choices\":[{\"delta\":{\"content\":\"NaN\"},\"logprobs\":[NaN,-Infinity]}]}\n\ndata: [DONE]\n", text("NaN")},
+		"a bare line break": {strings.ReplaceAll(message(`{"content":"a~b"}`), "~", "\n"), text("a\nb")},
+		"indented":          {strings.ReplaceAll(texts(`"a"`), "data", "  data"), text("a")},
+
 		// Text.
 		"split surrogates":    {texts(`"\ud83d"`, `"\ude00!"`), text("😀!")},
 		"lone surrogate":      {texts(`"a\ud83d"`, `"b"`), text("a\uFFFDb")},

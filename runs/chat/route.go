@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -24,7 +25,7 @@ func readRoutes(mappings []Mapping, upstreams []Upstream) ([]route, error) {
 	var routes []route
 	for _, m := range mappings {
 		if strings.TrimSpace(m.Pattern) == "" {
-			return nil, fmt.Errorf("models: a name is empty: write the model that clients ask for, or *")
+			return nil, errors.New("models: a name is empty: write the model that clients ask for, or *")
 		}
 		r := route{pattern: m.Pattern}
 		for part := range strings.SplitSeq(m.Target, "|") {

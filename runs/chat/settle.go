@@ -12,7 +12,7 @@ import (
 func (f *fold) document(raw []byte) {
 	f.done = true
 	if !isObject(raw) {
-		elements(raw, f.frame)
+		f.frame(raw)
 		return
 	}
 	c := readChunk(raw)

@@ -146,7 +146,8 @@ func (e *events) line(line []byte) {
 		e.dispatch()
 		return
 	}
-	if line[0] == '{' && json.Valid(line) || string(line) == "[DONE]" {
+	line = bytes.TrimLeft(line, " \t")
+	if len(line) > 0 && line[0] == '{' && json.Valid(line) || string(line) == "[DONE]" {
 		e.data(line)
 		return
 	}
@@ -192,12 +193,14 @@ func (e *events) frame(value []byte) bool {
 	switch {
 	case string(value) == "[DONE]":
 		e.on(frameDone, nil)
-	case !json.Valid(value):
-		return false
-	case e.name == "error":
+	case e.name == "error" && json.Valid(value):
 		e.on(frameError, value)
 	default:
-		e.on(frameJSON, value)
+		value, ok := mended(value)
+		if ok {
+			e.on(frameJSON, value)
+		}
+		return ok
 	}
 	return true
 }

@@ -125,3 +125,13 @@ CREATE TABLE keys (
     created_at INTEGER NOT NULL,
     revoked_at INTEGER
 );
+
+-- What was answered under an Idempotency-Key; scope is a hash of the caller,
+-- the path and the key.
+CREATE TABLE answers (
+    scope      TEXT NOT NULL PRIMARY KEY,
+    body_hash  BLOB NOT NULL,
+    answer     BLOB NOT NULL,
+    created_at INTEGER NOT NULL
+);
+CREATE INDEX answers_by_time ON answers (created_at);

@@ -1,0 +1,79 @@
+# What developers and CI run. `make help` lists it.
+
+GO      ?= go
+TOOLS   := $(CURDIR)/.tools
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+
+# How long each fuzz target runs, and how long a test package may.
+FUZZTIME     ?= 5s
+TEST_TIMEOUT ?= 9m
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT         := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+# The product is built without cgo; the race detector needs it, and with it a C compiler.
+CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
+RACE     := $(if $(CC_FOUND),-race)
+
+# Tests run in their packages' directories, so a relative directory of reference files would be looked for there.
+ifdef REFERENCE_DIR
+override REFERENCE_DIR := $(abspath $(REFERENCE_DIR))
+export REFERENCE_DIR
+endif
+
+# sdk-install and test-sdk: official SDKs, unmodified, against the built server.
+-include api/sdk/sdk.mk
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Start the server; SERVE_FLAGS="--listen 127.0.0.1:9000" adds flags.
+	$(GO) run ./cmd/understudy serve $(SERVE_FLAGS)
+
+.PHONY: build
+build: ## Build the static binary dist/understudy.
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o dist/understudy ./cmd/understudy
+
+.PHONY: test
+test: vet test-go fuzz $(if $(wildcard api/sdk/sdk.mk),test-sdk) ## Everything this project can prove: vet, unit and end-to-end tests, fuzzing, SDKs.
+
+.PHONY: vet
+vet:
+	$(GO) vet ./...
+
+.PHONY: test-go
+test-go: ## Unit and end-to-end tests only; TEST_FLAGS="-run Name" adds flags.
+ifndef RACE
+	@echo "NOTICE: no C compiler ($$($(GO) env CC)) found, so the tests run without the race detector; install gcc to have it"
+endif
+	$(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) $(GO) test $(RACE) -shuffle=on -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME, 5s unless told.
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \
+		CGO_ENABLED=0 $(GO) test -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## Measure what the server adds to a model call; BENCH_FLAGS adds flags.
+	$(GO) run ./cmd/bench $(BENCH_FLAGS)
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Check the house rules of .golangci.yml.
+	$(GOLANGCI_LINT) run
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format the code with gofumpt.
+	$(GOLANGCI_LINT) fmt
+
+$(GOLANGCI_LINT):
+	CGO_ENABLED=0 GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(TOOLS)/golangci-lint $@
+
+.PHONY: clean
+clean: ## Remove what these targets made; your data stays.
+	rm -rf dist .tools .sdk

@@ -1,0 +1,238 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"hash"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"understudy/api/wire"
+	"understudy/runs"
+)
+
+// Answers keeps the answers that were given under an Idempotency-Key.
+type Answers interface {
+	SaveAnswer(ctx context.Context, scope string, bodyHash, answer []byte, at time.Time) error
+	// Answer answers wire.ErrNotFound for a scope without one.
+	Answer(ctx context.Context, scope string) (bodyHash, answer []byte, err error)
+}
+
+// AnswerLife is how long an Idempotency-Key is remembered.
+const AnswerLife = 24 * time.Hour
+
+const idempotencyHeader = "Idempotency-Key"
+
+// maxIdempotencyKey bounds the key a client may choose, in bytes.
+const maxIdempotencyKey = 255
+
+// undeliveredLife is how long an answer that its client never got waits for the
+// client's retry.
+const undeliveredLife = 10 * time.Minute
+
+// attempt is one POST that must not be carried out twice, from its arrival on.
+type attempt struct {
+	done    chan struct{} // closed when the first call has come to its end
+	hash    []byte        // of the body
+	answer  json.RawMessage
+	log     *runs.Log // instead of answer when the first call streams
+	success bool
+	expires time.Time // zero = not before it has ended
+}
+
+// attempts are the POSTs under way, and those whose answer was not delivered.
+type attempts struct {
+	mu      sync.Mutex
+	byScope map[string]*attempt
+}
+
+// enter returns the attempt of a scope, and whether the caller is its first.
+func (a *attempts) enter(scope string, now time.Time) (*attempt, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for other, old := range a.byScope {
+		if !old.expires.IsZero() && now.After(old.expires) {
+			delete(a.byScope, other)
+		}
+	}
+	if existing, ok := a.byScope[scope]; ok {
+		return existing, false
+	}
+	at := &attempt{done: make(chan struct{})}
+	a.byScope[scope] = at
+	return at, true
+}
+
+// leave ends the first call; keep says for how long its answer stays here.
+func (a *attempts) leave(scope string, at *attempt, now time.Time, keep time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if keep == 0 {
+		delete(a.byScope, scope)
+	}
+	at.expires = now.Add(keep)
+	close(at.done)
+}
+
+// once carries out a POST at most once: under an Idempotency-Key, and when an
+// SDK retries a call whose answer it did not get. Only successes are kept, as a
+// call that failed changed nothing.
+func (s *server) once(h handler) handler {
+	return func(c *call) error {
+		if key := c.r.Header.Get(idempotencyHeader); key != "" {
+			return s.underKey(c, key, h)
+		}
+		retries, err := strconv.Atoi(c.r.Header.Get("X-Stainless-Retry-Count"))
+		if err != nil || s.Keys == nil || strings.HasPrefix(c.r.Header.Get("Content-Type"), "multipart/") {
+			return h(c)
+		}
+		return s.retryable(c, retries, h)
+	}
+}
+
+// scope names an attempt: the caller, the path, and what makes it the same.
+func (c *call) scope(kind, what string) string {
+	n := note(c.r.Context())
+	sum := sha256.Sum256([]byte(strings.Join([]string{kind, c.project, n.keyID, c.r.URL.Path, what}, "\x00")))
+	return hex.EncodeToString(sum[:])
+}
+
+func (s *server) underKey(c *call, key string, h handler) error {
+	if len(key) > maxIdempotencyKey {
+		return wire.InvalidValue(idempotencyHeader, "Invalid '%s': it has more than %d bytes.", idempotencyHeader, maxIdempotencyKey)
+	}
+	scope := c.scope("key", key)
+	body := &hashedBody{ReadCloser: c.r.Body, sum: sha256.New()}
+	c.r.Body = body
+	for {
+		at, first := s.attempts.enter(scope, s.Now())
+		if first {
+			return s.firstUnderKey(c, scope, at, body, h)
+		}
+		if err := at.wait(c.r.Context()); err != nil {
+			return err
+		}
+		if at.success {
+			return c.replay(at, body.whole())
+		}
+	}
+}
+
+// firstUnderKey answers from an earlier process's record, or carries the call
+// out and records its answer before it is sent.
+func (s *server) firstUnderKey(c *call, scope string, at *attempt, body *hashedBody, h handler) error {
+	keep := time.Duration(0) // once recorded, the answer is read from the store
+	defer func() { s.attempts.leave(scope, at, s.Now(), keep) }()
+	recorded, answer, err := s.Answers.Answer(c.r.Context(), scope)
+	if err == nil {
+		return c.replay(&attempt{hash: recorded, answer: answer}, body.whole())
+	}
+	if !errors.Is(err, wire.ErrNotFound) {
+		return err
+	}
+	c.keep = func(answer json.RawMessage, log *runs.Log) error {
+		at.hash, at.answer, at.log, at.success = body.whole(), answer, log, true
+		if log != nil { // a stream can be joined again as long as this process lives
+			keep = undeliveredLife
+			return nil
+		}
+		return s.Answers.SaveAnswer(context.WithoutCancel(c.r.Context()), scope, at.hash, answer, s.Now())
+	}
+	return h(c)
+}
+
+// retryable lets the retry of a call whose answer got lost have that answer.
+func (s *server) retryable(c *call, retries int, h handler) error {
+	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	c.r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(data), failing{err}))
+	scope := c.scope("retry", string(data))
+	for {
+		at, first := s.attempts.enter(scope, s.Now())
+		switch {
+		case first:
+			return s.firstTry(c, scope, at, h)
+		case retries == 0: // the same call again, but no retry: it is meant
+			return h(c)
+		}
+		if err := at.wait(c.r.Context()); err != nil {
+			return err
+		}
+		if at.success {
+			return c.replay(at, nil)
+		}
+	}
+}
+
+func (s *server) firstTry(c *call, scope string, at *attempt, h handler) error {
+	c.keep = func(answer json.RawMessage, log *runs.Log) error {
+		at.answer, at.log, at.success = answer, log, true
+		return nil
+	}
+	err := h(c)
+	keep := time.Duration(0)
+	if at.success && (err != nil || c.r.Context().Err() != nil) {
+		keep = undeliveredLife
+	}
+	s.attempts.leave(scope, at, s.Now(), keep)
+	return err
+}
+
+func (at *attempt) wait(ctx context.Context) error {
+	select {
+	case <-at.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// replay answers what was answered before, provided the body is the same.
+func (c *call) replay(at *attempt, bodyHash []byte) error {
+	if bodyHash != nil && !bytes.Equal(bodyHash, at.hash) {
+		return &wire.Error{
+			Message: "Keys for idempotent requests can only be used with the same parameters they were first used with.",
+			Param:   idempotencyHeader, Code: "idempotency_key_reused",
+		}
+	}
+	if at.log != nil {
+		return c.stream(at.log)
+	}
+	c.w.Header().Set("Idempotent-Replayed", "true")
+	return writeJSON(c.w, http.StatusOK, at.answer)
+}
+
+// hashedBody hashes a request body while it is read.
+type hashedBody struct {
+	io.ReadCloser
+	sum hash.Hash
+}
+
+func (b *hashedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.sum.Write(p[:n]) // never fails (hash.Hash)
+	return n, err
+}
+
+// whole reads what is left and returns the hash of all.
+func (b *hashedBody) whole() []byte {
+	_, _ = io.Copy(io.Discard, b) // a body that breaks off has another hash
+	return b.sum.Sum(nil)
+}
+
+// failing ends a body that could not be read with the error that it met.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) {
+	if f.err == nil {
+		return 0, io.EOF
+	}
+	return 0, f.err
+}

@@ -1,0 +1,11 @@
+"""The suite for openai-python with assistants=v2: 1.109 and newer."""
+
+import harness
+import v2_objects
+import v2_runs
+import v2_streams
+import v2_transport
+
+assert v2_objects and v2_runs and v2_streams and v2_transport  # each registers its cases
+
+harness.main()
