@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 # How long each fuzz target runs, and how long a test package may.
 FUZZTIME     ?= 5s
-TEST_TIMEOUT ?= 9m
+TEST_TIMEOUT ?= 6m
 
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT         := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
@@ -21,8 +21,11 @@ override REFERENCE_DIR := $(abspath $(REFERENCE_DIR))
 export REFERENCE_DIR
 endif
 
-# sdk-install and test-sdk: official SDKs, unmodified, against the built server.
--include api/sdk/sdk.mk
+# sdk-install and test-sdk: the official SDKs, unmodified, against the built server.
+include api/sdk/sdk.mk
+
+# The parts of test come one after the other, and what is measured runs alone.
+.NOTPARALLEL:
 
 .DEFAULT_GOAL := help
 
@@ -39,11 +42,12 @@ build: ## Build the static binary dist/understudy.
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o dist/understudy ./cmd/understudy
 
 .PHONY: test
-test: vet test-go fuzz $(if $(wildcard api/sdk/sdk.mk),test-sdk) ## Everything this project can prove: vet, unit and end-to-end tests, fuzzing, SDKs.
+test: vet test-go fuzz test-sdk ## Everything this project can prove: vet, unit and end-to-end tests, fuzzing, SDKs.
 
 .PHONY: vet
 vet:
 	$(GO) vet ./...
+	$(GO) vet -tags sdk ./api/sdk/...
 
 .PHONY: test-go
 test-go: ## Unit and end-to-end tests only; TEST_FLAGS="-run Name" adds flags.
@@ -65,6 +69,8 @@ bench: ## Measure what the server adds to a model call; BENCH_FLAGS adds flags.
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check the house rules of .golangci.yml.
 	$(GOLANGCI_LINT) run
+	@sleepers=$$(grep -rl --include='*_test.go' 'time\.Sleep(' . | xargs -r grep -L '"testing/synctest"'); \
+	if [ -n "$$sleepers" ]; then echo "tests wait for events; time.Sleep is for testing/synctest only: $$sleepers"; exit 1; fi
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code with gofumpt.

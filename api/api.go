@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"understudy/api/keys"
@@ -24,6 +25,7 @@ type Options struct {
 	Files      *files.Service
 	Models     Models
 	Answers    Answers
+	Upstreams  Upstreams // nil = nothing is handed on
 
 	// Keys verifies API keys; nil lets everybody in who calls from a loopback
 	// name, unless AnyHost is set.
@@ -34,6 +36,11 @@ type Options struct {
 	// CORSOrigins are the web origins a browser may call from beside loopback
 	// ones; with keys every origin may.
 	CORSOrigins []string
+	// Relay are prefixes of paths that are handed on to the upstreams beside
+	// those that always are.
+	Relay []string
+	// Hop names this process in what it sends to upstreams.
+	Hop string
 
 	Ready   func(context.Context) error
 	Version string
@@ -45,10 +52,28 @@ type Options struct {
 type server struct {
 	Options
 	attempts attempts
+	changing atomic.Pointer[changing]
+}
+
+// changing are the settings that may change while the server runs.
+type changing struct{ corsOrigins, relay []string }
+
+// Handler is the whole API.
+type Handler struct {
+	http.Handler
+	server *server
 }
 
 // New returns the handler of the whole API.
-func New(o Options) http.Handler {
+func New(o Options) *Handler {
 	s := &server{Options: o, attempts: attempts{byScope: map[string]*attempt{}}}
-	return s.observe(s.guard(s.routes()))
+	h := &Handler{Handler: s.observe(s.guard(s.refuseLoops(s.routes()))), server: s}
+	h.Change(o.CORSOrigins, o.Relay)
+	return h
+}
+
+// Change replaces the options CORSOrigins and Relay. Calls under way go on
+// under the old ones.
+func (h *Handler) Change(corsOrigins, relay []string) {
+	h.server.changing.Store(&changing{corsOrigins, relay})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -46,8 +47,8 @@ var idPrefixes = map[string]string{
 // Files are not among them: the hosted API answered 404.
 func (c *call) checkIDs() error {
 	for _, name := range []string{"assistant_id", "thread_id", "message_id", "run_id", "step_id"} {
-		if id, ok := mux.Vars(c.r)[name]; ok {
-			if err := wire.CheckID(name, id, idPrefixes[name]); err != nil {
+		if _, ok := mux.Vars(c.r)[name]; ok {
+			if err := wire.CheckID(name, c.id(name), idPrefixes[name]); err != nil {
 				return err
 			}
 		}
@@ -55,7 +56,14 @@ func (c *call) checkIDs() error {
 	return nil
 }
 
-func (c *call) id(name string) string { return mux.Vars(c.r)[name] }
+// id returns an id of the path. An escape that is none stays as it was sent.
+func (c *call) id(name string) string {
+	sent := mux.Vars(c.r)[name]
+	if id, err := url.PathUnescape(sent); err == nil {
+		return id
+	}
+	return sent
+}
 
 // body reads the request's JSON object, whatever content type it names.
 func (c *call) body() (*wire.Object, error) {

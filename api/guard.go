@@ -47,7 +47,8 @@ func forbidden(header, value string) *wire.Error {
 }
 
 func (s *server) allowsOrigin(origin string) bool {
-	if s.Keys != nil || s.AnyHost || slices.Contains(s.CORSOrigins, origin) || slices.Contains(s.CORSOrigins, "*") {
+	listed := s.changing.Load().corsOrigins
+	if s.Keys != nil || s.AnyHost || slices.Contains(listed, origin) || slices.Contains(listed, "*") {
 		return true
 	}
 	u, err := url.Parse(origin)

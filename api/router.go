@@ -10,8 +10,7 @@ import (
 func (s *server) routes() http.Handler {
 	root := mux.NewRouter()
 	root.UseEncodedPath().SkipClean(true) // an id with a slash in it is an unknown id, not another route
-	root.NotFoundHandler = s.plain(badURL)
-	root.MethodNotAllowedHandler = s.plain(badMethod)
+	root.NotFoundHandler = s.elsewhere(badURL)
 
 	root.HandleFunc("/", s.plain(s.index)).Methods(http.MethodGet, http.MethodHead)
 	root.HandleFunc("/healthz", s.plain(s.healthz)).Methods(http.MethodGet, http.MethodHead)
@@ -19,7 +18,7 @@ func (s *server) routes() http.Handler {
 
 	for _, base := range bases {
 		under := root.PathPrefix(base).Subrouter()
-		under.NotFoundHandler, under.MethodNotAllowedHandler = root.NotFoundHandler, root.MethodNotAllowedHandler
+		under.NotFoundHandler = root.NotFoundHandler
 		for _, r := range s.api() {
 			methods, handle := []string{r.method}, r.handle
 			switch r.method {
@@ -30,12 +29,21 @@ func (s *server) routes() http.Handler {
 			}
 			under.HandleFunc(r.path, s.authenticated(handle)).Methods(methods...)
 		}
+		// Behind all others: a path that only lacked its method. The router's own
+		// memory of that does not outlive the next route it looks at.
+		for _, r := range s.api() {
+			under.HandleFunc(r.path, s.plain(badMethod))
+		}
 	}
 	return root
 }
 
 // bases are the paths the API lies under; the last two are Azure's.
 var bases = []string{"/v1", "/openai/v1", "/openai"}
+
+// relayed are the paths, relative to a base path, that the upstreams answer
+// with all below them.
+var relayed = []string{"/chat/completions", "/completions", "/embeddings", "/moderations", "/images", "/audio", "/responses"}
 
 // route is one route of the API, relative to its base path.
 type route struct {

@@ -78,15 +78,16 @@ type eventWriter struct {
 func (w *eventWriter) send(events []runs.Event) error {
 	w.buf = w.buf[:0]
 	for _, e := range events {
-		data := e.Data
+		name, data := e.Name, e.Data
 		if w.dialect == wire.V1 {
 			var err error
+			name = eventToV1(name)
 			if data, err = toV1(data); err != nil {
 				return err
 			}
 		}
 		w.buf = append(w.buf, "event: "...)
-		w.buf = append(w.buf, e.Name...)
+		w.buf = append(w.buf, name...)
 		w.buf = append(w.buf, "\ndata: "...)
 		w.buf = append(w.buf, data...)
 		w.buf = append(w.buf, "\n\n"...)

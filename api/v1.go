@@ -23,7 +23,7 @@ func toV1(data []byte) ([]byte, error) {
 	case "list":
 		err = o.replace("data", listToV1)
 	case "assistant":
-		o.drop("reasoning_effort", "top_p", "temperature", "response_format")
+		o.drop("reasoning_effort")
 		err = o.resourcesToV1()
 	case "thread":
 		o.drop("tool_resources")
@@ -34,6 +34,7 @@ func toV1(data []byte) ([]byte, error) {
 		if err = o.resourcesToV1(); err == nil {
 			err = o.replace("tool_choice", searchToRetrieval)
 		}
+		_ = o.replace("status", incompleteToV1) // never fails
 	case "thread.run.step":
 		err = o.replace("step_details", detailsToV1)
 	default:
@@ -96,6 +97,23 @@ func (o *ordered) attachmentsToV1() error {
 		return err
 	}
 	return o.rename("attachments", "file_ids", threads.AttachedFiles(attachments))
+}
+
+// incompleteToV1 ends a run the way version 1 ended one that was cut short:
+// completed, with incomplete_details. Its poll helpers know no other end.
+func incompleteToV1(raw json.RawMessage) (json.RawMessage, error) {
+	if string(raw) == `"incomplete"` {
+		return json.RawMessage(`"completed"`), nil
+	}
+	return raw, nil
+}
+
+// eventToV1 is incompleteToV1 for an event's name.
+func eventToV1(name string) string {
+	if name == "thread.run.incomplete" {
+		return "thread.run.completed"
+	}
+	return name
 }
 
 func fileIDs(ids []string) []string {

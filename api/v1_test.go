@@ -10,7 +10,7 @@ func TestToV1(t *testing.T) {
 	for name, c := range map[string]struct{ v2, v1 string }{
 		"assistant": {
 			`{"id":"asst_1","object":"assistant","tools":[{"type":"file_search","file_search":{"ranking_options":{}}},{"type":"code_interpreter"}],"top_p":1.0,"temperature":1.0,"reasoning_effort":null,"tool_resources":{"code_interpreter":{"file_ids":["file-1"]}},"metadata":{},"response_format":"auto"}`,
-			`{"id":"asst_1","object":"assistant","tools":[{"type":"retrieval"},{"type":"code_interpreter"}],"file_ids":["file-1"],"metadata":{}}`,
+			`{"id":"asst_1","object":"assistant","tools":[{"type":"retrieval"},{"type":"code_interpreter"}],"top_p":1.0,"temperature":1.0,"file_ids":["file-1"],"metadata":{},"response_format":"auto"}`,
 		},
 		"thread": {
 			`{"id":"thread_1","object":"thread","created_at":1,"metadata":{"a":"b"},"tool_resources":{}}`,
@@ -19,6 +19,10 @@ func TestToV1(t *testing.T) {
 		"message with one file under two tools": {
 			`{"object":"thread.message","attachments":[{"file_id":"file-1","tools":[]},{"file_id":"file-1","tools":[{"type":"file_search"}]}],"metadata":{}}`,
 			`{"object":"thread.message","file_ids":["file-1"],"metadata":{}}`,
+		},
+		"run that was cut short": {
+			`{"object":"thread.run","status":"incomplete","tools":[],"tool_resources":{}}`,
+			`{"object":"thread.run","status":"completed","tools":[],"file_ids":[]}`,
 		},
 		"run with a forced retrieval": {
 			`{"object":"thread.run","tools":[],"tool_resources":{},"reasoning_effort":null,"tool_choice":{"type":"file_search"},"parallel_tool_calls":true}`,

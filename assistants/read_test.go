@@ -167,8 +167,10 @@ func TestModify(t *testing.T) {
 	change := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(before) }
 	for _, c := range []struct{ name, body, want string }{
 		{"nothing", `{}`, before},
-		{"nulls reset", `{"name":null,"description":null,"instructions":null,"temperature":null,"top_p":null,"reasoning_effort":null,"response_format":null}`,
-			change(`"N"`, `null`, `"D"`, `null`, `"I"`, `null`, `"temperature":0.5`, `"temperature":1.0`, `"top_p":0.5`, `"top_p":1.0`, `"low"`, `null`, `{"type":"text"}`, `"auto"`)},
+		{
+			"nulls reset", `{"name":null,"description":null,"instructions":null,"temperature":null,"top_p":null,"reasoning_effort":null,"response_format":null}`,
+			change(`"N"`, `null`, `"D"`, `null`, `"I"`, `null`, `"temperature":0.5`, `"temperature":1.0`, `"top_p":0.5`, `"top_p":1.0`, `"low"`, `null`, `{"type":"text"}`, `"auto"`),
+		},
 		{"these nulls change nothing", `{"model":null,"metadata":null,"tools":null,"tool_resources":null}`, before},
 		{"an empty model changes nothing", `{"model":""}`, before},
 		{"a model", `{"model":"x"}`, change(`"model":"m"`, `"model":"x"`)},
@@ -180,8 +182,10 @@ func TestModify(t *testing.T) {
 		{"files are removed", `{"tool_resources":{"code_interpreter":{"file_ids":[]}}}`, change(`["file-1"]`, `[]`)},
 		{"the tool again keeps its files", `{"tools":[{"type":"code_interpreter"}]}`, before},
 		{"one resource leaves the other", `{"tool_resources":{"file_search":{"vector_store_ids":["vs_1"]}}}`, change(`["file-1"]}}`, `["file-1"]},"file_search":{"vector_store_ids":["vs_1"]}}`)},
-		{"sampling", `{"temperature":2,"top_p":0,"reasoning_effort":"high","response_format":"auto"}`,
-			change(`"temperature":0.5`, `"temperature":2.0`, `"top_p":0.5`, `"top_p":0.0`, `"low"`, `"high"`, `{"type":"text"}`, `"auto"`)},
+		{
+			"sampling", `{"temperature":2,"top_p":0,"reasoning_effort":"high","response_format":"auto"}`,
+			change(`"temperature":0.5`, `"temperature":2.0`, `"top_p":0.5`, `"top_p":0.0`, `"low"`, `"high"`, `{"type":"text"}`, `"auto"`),
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			create, err := ReadCreate(parse(t, full), wire.V2)

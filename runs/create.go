@@ -32,6 +32,8 @@ type Create struct {
 	ToolChoice             *ToolChoice
 	ParallelToolCalls      *bool
 	Stream                 bool
+	// MayBeEmpty lets a run have neither messages nor instructions, as version 1 did.
+	MayBeEmpty bool
 
 	// Thread is set by POST /threads/runs only.
 	Thread *threads.Create
@@ -74,6 +76,7 @@ func readCreate(o *wire.Object, dialect wire.Dialect) Create {
 		Truncation:          readTruncation(o),
 		ToolChoice:          readToolChoice(o, dialect),
 		ParallelToolCalls:   o.Bool("parallel_tool_calls"),
+		MayBeEmpty:          dialect == wire.V1,
 	}
 	if model := o.String("model", 0); model != nil {
 		c.Model = *model

@@ -143,7 +143,7 @@ func (e *Engine) claim() {
 	for claimed := claimBatch; claimed >= claimBatch; {
 		now, held := e.now(), e.hold()
 		records, err := e.store.Claim(e.ctx, Lease{Owner: e.owner, Until: now.Add(leaseTime)}, now, held, claimBatch)
-		if err != nil {
+		if err != nil && e.ctx.Err() == nil {
 			e.logger.Error("claiming runs", "error", err)
 		}
 		claimed = len(records)
@@ -188,7 +188,7 @@ func (e *Engine) renew() {
 	if len(ids) == 0 {
 		return
 	}
-	if err := e.store.Extend(e.ctx, e.owner, ids, e.now().Add(leaseTime)); err != nil {
+	if err := e.store.Extend(e.ctx, e.owner, ids, e.now().Add(leaseTime)); err != nil && e.ctx.Err() == nil {
 		e.logger.Error("renewing leases", "error", err)
 	}
 }

@@ -115,6 +115,14 @@ func (l *Log) Since(n int) (events []Event, ended bool, more <-chan struct{}) {
 	return l.events[n:], l.ended, l.more
 }
 
+// step shows a step in its state. In a stream it names when its run expires
+// even after it has been closed, as hosted did.
+func (l *Log) step(s *Step, runExpires *int64) {
+	shown := *s
+	shown.ExpiresAt = runExpires
+	l.publish("thread.run.step."+string(s.Status), &shown)
+}
+
 func (l *Log) run(r *Run) { l.publish("thread.run."+string(r.Status), r) }
 
 // textDelta appends a piece of a message's text, which is its first part.

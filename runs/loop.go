@@ -243,7 +243,7 @@ func (d *driver) conclude(e ending, call *ModelCall) error {
 	if d.turn != nil && d.turn.message != nil {
 		d.turn.publishMessage()
 	} else if len(change.Steps) > 0 {
-		d.live.log.publish("thread.run.step."+string(e.step), change.Steps[0].Step)
+		d.live.log.step(change.Steps[0].Step, before.ExpiresAt)
 	}
 	d.done()
 	return nil

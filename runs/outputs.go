@@ -46,8 +46,9 @@ type submission struct {
 }
 
 // answer takes the outputs into the run and begins the leg's stream.
-func (l *submission) answer(r *Record, out Outputs, at int64) (*Change, error) {
-	status := r.Run.Status
+// since is when the run was seen in progress without the store knowing it.
+func (l *submission) answer(r *Record, out Outputs, at, since int64) (*Change, error) {
+	status := r.Run.showBegun(since).Status
 	if err := r.Run.move(submit, at); err != nil {
 		return nil, wire.Invalidf("Runs in status %q do not accept tool outputs.", status)
 	}
@@ -65,7 +66,7 @@ func (l *submission) answer(r *Record, out Outputs, at int64) (*Change, error) {
 	l.steps = steps
 	if out.Stream {
 		l.log = NewLog()
-		l.log.publish("thread.run.step.completed", step)
+		l.log.step(step, r.Run.ExpiresAt)
 		l.log.run(r.Run)
 	}
 	change := r.change()
@@ -96,11 +97,17 @@ func (s *Step) answer(outputs []Output) error {
 	return nil
 }
 
+// maxListed bounds how many ids an error sentence repeats.
+const maxListed = 20
+
 // pyList writes a list as the hosted API did, in Python.
 func pyList(items []string) string {
-	quoted := make([]string, len(items))
-	for i, item := range items {
-		quoted[i] = "'" + item + "'"
+	quoted := make([]string, min(len(items), maxListed))
+	for i := range quoted {
+		quoted[i] = "'" + wire.Shown(items[i]) + "'"
+	}
+	if len(items) > maxListed {
+		quoted = append(quoted, "...")
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
 }

@@ -117,7 +117,7 @@ func (s *Service) prepare(ctx context.Context, project, threadID string, c Creat
 	}
 	n.Run = run
 	fromUser := func(m *threads.Message) bool { return m.Role == threads.User }
-	n.NeedsMessage = (run.Instructions == nil || *run.Instructions == "") && !slices.ContainsFunc(n.Messages, fromUser)
+	n.NeedsMessage = !c.MayBeEmpty && (run.Instructions == nil || *run.Instructions == "") && !slices.ContainsFunc(n.Messages, fromUser)
 	return n, s.models.CheckModel(run.Model)
 }
 
@@ -215,8 +215,9 @@ func (s *Service) Cancel(ctx context.Context, project, threadID, id string) (jso
 // log is nil unless out.Stream is set.
 func (s *Service) Submit(ctx context.Context, project, threadID, id string, out Outputs) (json.RawMessage, *Log, error) {
 	var leg submission
+	since := s.engine.begun(id)
 	body, err := s.store.ChangeRun(ctx, project, threadID, id, func(r *Record) (*Change, error) {
-		change, err := leg.answer(r, out, s.now().Unix())
+		change, err := leg.answer(r, out, s.now().Unix(), since)
 		if err != nil {
 			return nil, err
 		}

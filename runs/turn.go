@@ -132,7 +132,7 @@ func (t *turn) messageRecord(answer chat.Answer) *MessageRecord {
 // publishMessage announces the closed message and its step.
 func (t *turn) publishMessage() {
 	t.log.publish("thread.message."+t.message.Status, t.message)
-	t.log.publish("thread.run.step."+string(t.step.Status), t.step)
+	t.log.step(t.step, t.run.ExpiresAt)
 }
 
 // publishCalls announces the tool_calls step: empty first, then call by call.

@@ -52,9 +52,9 @@ func openThread(tx *Tx, project string, n runs.NewRun) error {
 	if !n.NeedsMessage {
 		return nil
 	}
-	var any int
-	err := tx.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE thread_id = $1 AND by_user = 1 AND body IS NOT NULL LIMIT 1) AS m", threadID).Scan(&any)
-	if err == nil && any == 0 {
+	var asked bool
+	err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM messages WHERE thread_id = $1 AND by_user = 1 AND body IS NOT NULL)", threadID).Scan(&asked)
+	if err == nil && !asked {
 		return runs.ErrNoInput
 	}
 	return err

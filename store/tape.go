@@ -120,7 +120,7 @@ func (s storedCall) restore(r Reader, threadID string) (*runs.ModelCall, error) 
 	if err := json.Unmarshal(s.meta, &call); err != nil {
 		return nil, fmt.Errorf("decode a model call: %w", err)
 	}
-	call.Response = string(s.response)
+	call.Request, call.Response = nil, string(s.response)
 	if len(s.request) > 0 { // else the call failed before it was sent
 		call.Request = s.request
 	}

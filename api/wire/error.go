@@ -38,7 +38,7 @@ var ErrNotFound = errors.New("not found")
 // NoSuch is the 404 of the Assistants routes; what is the API's noun, such as
 // "thread" or "run step".
 func NoSuch(what, id string) *Error {
-	return &Error{Kind: NotFound, Message: fmt.Sprintf("No %s found with id '%s'.", what, shown(id))}
+	return &Error{Kind: NotFound, Message: fmt.Sprintf("No %s found with id '%s'.", what, Shown(id))}
 }
 
 // OrNoSuch turns ErrNotFound into NoSuch and leaves every other error alone.
@@ -83,13 +83,13 @@ func WrongType(path, want, got string) *Error {
 
 // NotInEnum is the answer to a value outside the allowed ones.
 func NotInEnum(path, value string, allowed []string) *Error {
-	return InvalidValue(path, "Invalid value: '%s'. Supported values are: %s.", shown(value), quotedList(allowed))
+	return InvalidValue(path, "Invalid value: '%s'. Supported values are: %s.", Shown(value), quotedList(allowed))
 }
 
 // WrongPrefix is the answer to an id of another kind of object; it comes
 // before any lookup.
 func WrongPrefix(path, value, prefix string) *Error {
-	return InvalidValue(path, "Invalid '%s': '%s'. Expected an ID that begins with '%s'.", path, shown(value), prefix)
+	return InvalidValue(path, "Invalid '%s': '%s'. Expected an ID that begins with '%s'.", path, Shown(value), prefix)
 }
 
 func tooLong(path string, limit, n int) *Error {
@@ -125,7 +125,7 @@ func EmptyArray(path string) *Error {
 func outOfRange(path, kind, side, op, limit, got string) *Error {
 	code := map[string]string{"above maximum": "_above_max_value", "below minimum": "_below_min_value"}[side]
 	return &Error{
-		Message: fmt.Sprintf("Invalid '%s': %s %s value. Expected a value %s %s, but got %s instead.", path, kind, side, op, limit, shown(got)),
+		Message: fmt.Sprintf("Invalid '%s': %s %s value. Expected a value %s %s, but got %s instead.", path, kind, side, op, limit, Shown(got)),
 		Param:   path, Code: kind + code,
 	}
 }
@@ -133,8 +133,8 @@ func outOfRange(path, kind, side, op, limit, got string) *Error {
 // maxShown bounds what an error repeats of a request, in characters.
 const maxShown = 200
 
-// shown shortens a value of a request for a sentence about it.
-func shown(value string) string {
+// Shown shortens a value of a request for a sentence about it.
+func Shown(value string) string {
 	if len(value) <= maxShown {
 		return value
 	}

@@ -22,7 +22,7 @@ func NewID(prefix string, at time.Time) string {
 	id := make([]byte, len(prefix)+timeDigits+randomDigits)
 	copy(id, prefix)
 	digits := id[len(prefix):]
-	ticks := uint64(at.UnixMicro()) * ticksPerMilli / 1000 //nolint:gosec // the clock is after 1970
+	ticks := uint64(at.UnixMicro()) * ticksPerMilli / 1000 // the clock is after 1970
 	for i := timeDigits - 1; i >= 0; i-- {
 		digits[i] = alphanumerics[ticks%uint64(len(alphanumerics))]
 		ticks /= uint64(len(alphanumerics))

@@ -82,7 +82,7 @@ func longKey(path, key string, n int) *Error {
 	return &Error{
 		Message: fmt.Sprintf("Invalid property name in '%s': '%s' is too long. Expected a string with maximum length %d, but got a string with length %d instead.",
 			path, elided, maxMetadataKey, n),
-		Param: path + "." + shown(key), Code: "property_name_above_max_length",
+		Param: path + "." + Shown(key), Code: "property_name_above_max_length",
 	}
 }
 

@@ -105,7 +105,7 @@ func (o *Object) Err() error {
 		}
 	}
 	if len(unknown) > 0 {
-		o.Fail(UnknownParam(o.Path(shown(slices.Min(unknown)))))
+		o.Fail(UnknownParam(o.Path(Shown(slices.Min(unknown)))))
 	}
 	return *o.fail
 }

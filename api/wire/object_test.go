@@ -90,18 +90,24 @@ func TestFieldsSayWhatIsWrong(t *testing.T) {
 		{"string", `"é"`, func(o *wire.Object) { o.String("f", 5) }, "", ""},
 		{"string is null", `null`, func(o *wire.Object) { o.String("f", 5) }, "", ""},
 		{"string counts characters", `"` + long[:10] + `"`, func(o *wire.Object) { o.String("f", 5) }, "", ""},
-		{"string too long", `"` + long + `"`, func(o *wire.Object) { o.String("f", 5) },
-			"Invalid 'f': string too long. Expected a string with maximum length 5, but got a string with length 6 instead.", "string_above_max_length"},
+		{
+			"string too long", `"` + long + `"`, func(o *wire.Object) { o.String("f", 5) },
+			"Invalid 'f': string too long. Expected a string with maximum length 5, but got a string with length 6 instead.", "string_above_max_length",
+		},
 		{"string is a number", `5`, func(o *wire.Object) { o.String("f", 5) }, "Invalid type for 'f': expected a string, but got an integer instead.", "invalid_type"},
 		{"required is null", `null`, func(o *wire.Object) { o.RequiredString("f", 5) }, "Missing required parameter: 'f'.", "missing_required_parameter"},
-		{"required is empty", `""`, func(o *wire.Object) { o.RequiredString("f", 5) },
-			"Invalid 'f': empty string. Expected a string with minimum length 1, but got an empty string instead.", "empty_string"},
+		{
+			"required is empty", `""`, func(o *wire.Object) { o.RequiredString("f", 5) },
+			"Invalid 'f': empty string. Expected a string with minimum length 1, but got an empty string instead.", "empty_string",
+		},
 
 		{"enum of two", `"c"`, func(o *wire.Object) { o.Enum("f", "a", "b") }, "Invalid value: 'c'. Supported values are: 'a' and 'b'.", "invalid_value"},
 		{"enum of three", `"d"`, func(o *wire.Object) { o.Enum("f", "a", "b", "c") }, "Invalid value: 'd'. Supported values are: 'a', 'b', and 'c'.", "invalid_value"},
 		{"enum is empty", `""`, func(o *wire.Object) { o.Enum("f", "a") }, "Invalid value: ''. Supported values are: 'a'.", "invalid_value"},
-		{"enum repeats a little", `"` + strings.Repeat("é", 300) + `"`, func(o *wire.Object) { o.Enum("f", "a") },
-			"Invalid value: '" + strings.Repeat("é", 200) + "...'. Supported values are: 'a'.", "invalid_value"},
+		{
+			"enum repeats a little", `"` + strings.Repeat("é", 300) + `"`, func(o *wire.Object) { o.Enum("f", "a") },
+			"Invalid value: '" + strings.Repeat("é", 200) + "...'. Supported values are: 'a'.", "invalid_value",
+		},
 
 		{"bool", `true`, func(o *wire.Object) { o.Bool("f") }, "", ""},
 		{"bool is a string", `"true"`, func(o *wire.Object) { o.Bool("f") }, "Invalid type for 'f': expected a boolean, but got a string instead.", "invalid_type"},
@@ -125,8 +131,10 @@ func TestFieldsSayWhatIsWrong(t *testing.T) {
 
 		{"object is an array", `[]`, func(o *wire.Object) { o.Object("f") }, "Invalid type for 'f': expected an object, but got an array instead.", "invalid_type"},
 		{"array is an object", `{}`, func(o *wire.Object) { o.Array("f", 0) }, "Invalid type for 'f': expected an array, but got an object instead.", "invalid_type"},
-		{"array too long", `[1,2]`, func(o *wire.Object) { o.Array("f", 1) },
-			"Invalid 'f': array too long. Expected an array with maximum length 1, but got an array with length 2 instead.", "array_above_max_length"},
+		{
+			"array too long", `[1,2]`, func(o *wire.Object) { o.Array("f", 1) },
+			"Invalid 'f': array too long. Expected an array with maximum length 1, but got an array with length 2 instead.", "array_above_max_length",
+		},
 		{"element is no object", `[{},null]`, func(o *wire.Object) { o.Objects("f", 0) }, "Invalid type for 'f[1]': expected an object, but got null instead.", "invalid_type"},
 		{"element is no string", `["a",false]`, func(o *wire.Object) { o.Strings("f", 0) }, "Invalid type for 'f[1]': expected a string, but got a boolean instead.", "invalid_type"},
 		{"nobody reads it", `1`, func(*wire.Object) {}, "Unknown parameter: 'f'.", "unknown_parameter"},

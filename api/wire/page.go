@@ -80,5 +80,5 @@ func (l List) MarshalJSON() ([]byte, error) {
 // UnknownCursor is the answer to an after or before that was never an object
 // of the list; param is "after" or "before".
 func UnknownCursor(param, id string) *Error {
-	return InvalidValue(param, "Invalid '%s': no object with id '%s' exists in this list.", param, shown(id))
+	return InvalidValue(param, "Invalid '%s': no object with id '%s' exists in this list.", param, Shown(id))
 }

@@ -4,29 +4,29 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"understudy/api"
+	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
 	"understudy/runs"
-	"understudy/runs/chat"
-	"understudy/runs/chat/builtin"
 	"understudy/store"
 	"understudy/threads"
 )
 
 // app is the wired program.
 type app struct {
+	config  Config // as it was at the start
 	logger  *slog.Logger
+	hop     string // names this process in what it sends to upstreams
 	db      *store.DB
-	chat    *chat.Client
+	chat    *backends
 	files   *files.Service
 	engine  *runs.Engine
-	handler http.Handler
+	handler *api.Handler
 
 	stop  chan struct{}
 	tasks sync.WaitGroup
@@ -35,7 +35,7 @@ type app struct {
 
 // newApp opens what the configuration names and wires it up; nothing runs yet.
 func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, error) {
-	a := &app{logger: logger, stop: make(chan struct{})}
+	a := &app{config: config, logger: logger, hop: wire.NewHexID("hop_"), stop: make(chan struct{})}
 	durability := store.Full
 	if config.Durability == DurabilityNormal {
 		durability = store.Normal
@@ -49,12 +49,11 @@ func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, erro
 		return nil, errors.Join(err, a.db.Close())
 	}
 	a.files = files.NewService(a.db, blobs, time.Now)
-	chatConfig := config.Chat()
-	chatConfig.Logger = logger
-	chatConfig.Schemes = map[string]http.RoundTripper{"builtin": chat.HandlerTransport(builtin.New(builtin.Options{}))}
-	if a.chat, err = chat.New(chatConfig); err != nil {
+	client, err := newChat(config, a.hop, logger)
+	if err != nil {
 		return nil, errors.Join(&usageError{err}, a.db.Close())
 	}
+	a.chat = newBackends(client)
 	a.wire(config)
 	return a, nil
 }
@@ -74,6 +73,9 @@ func (a *app) wire(config Config) {
 		Files:       a.files,
 		Models:      listedModels{a.chat},
 		Answers:     a.db,
+		Upstreams:   a.chat,
+		Relay:       config.Relay,
+		Hop:         a.hop,
 		AnyHost:     config.openToAll(),
 		CORSOrigins: config.CORSOrigins,
 		Ready:       a.db.Ping, Version: versionText(), Logger: a.logger, Now: time.Now,

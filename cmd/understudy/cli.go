@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -15,6 +16,8 @@ type CLI struct {
 	Serve   ServeCmd   `cmd:"" help:"Answer the Assistants API."`
 	Version VersionCmd `cmd:"" help:"Show the version and exit."`
 	Keys    KeysCmd    `cmd:"" help:"Create, list and revoke the API keys that clients send."`
+
+	Upstreams UpstreamsCmd `cmd:"" help:"Try out the Chat Completions backends."`
 }
 
 // StoreFlags say where the state lies; every command that opens it has them.
@@ -51,12 +54,16 @@ upstreams:
     stream: auto                # auto | always | never
     idle_timeout: 60s
     max_retries: 4
+    max_concurrent: 256         # calls at once; more wait their turn
     context_window: 128000      # tokens
+    images: inline              # image URLs: inline (fetched here) | url (handed on) | none
     embedding_model: text-embedding-3-small
 models:                         # first match wins, * matches anything
   "gpt-4*": openai/gpt-5-mini
   "*": openai/gpt-5-mini | openai/gpt-5-nano
 models_strict: false            # true: refuse models that match nothing
+relay: [/v1/fine_tuning, /mj]   # paths that go to the upstreams as they are
+image_hosts: [10.1.0.0/16]      # private hosts that image URLs may name; public ones always may
 `
 
 // indent marks a text as an example, for the help's formatting.
@@ -90,7 +97,7 @@ For other machines, with API keys:
 
 Every flag can be given as the environment variable named behind it. Flags beat the environment, and the environment beats the configuration file. When none of them names an upstream, OPENAI_BASE_URL and OPENAI_API_KEY are used, if set.
 
-A configuration file can do more:
+A configuration file can do more; after SIGHUP its upstreams, models, relay and cors_origins are read again:
 
 ` + indent(exampleConfig)
 }
@@ -137,6 +144,29 @@ type KeysListCmd struct {
 type KeysRevokeCmd struct {
 	StoreFlags `embed:""`
 	ID         string `arg:"" help:"The key's id, as the list shows it."`
+}
+
+// UpstreamsCmd groups the commands about upstreams.
+type UpstreamsCmd struct {
+	Check UpstreamsCheckCmd `cmd:"" help:"Ask each upstream once for what runs need of it, and show what works."`
+}
+
+// UpstreamsCheckCmd is "understudy upstreams check".
+type UpstreamsCheckCmd struct {
+	Config      *string       `placeholder:"FILE" help:"Configuration file in YAML. [$$UNDERSTUDY_CONFIG]"`
+	UpstreamURL *string       `name:"upstream-url" placeholder:"URL" help:"Base URL of the Chat Completions backend, instead of the file's upstreams. [$$UNDERSTUDY_UPSTREAM_URL]"`
+	UpstreamKey *string       `name:"upstream-key" placeholder:"KEY" help:"API key of the backend. Prefer the environment: other users can see a command line. [$$UNDERSTUDY_UPSTREAM_KEY]"`
+	Model       string        `placeholder:"MODEL" help:"Model to ask for; default: one of the models: map, else one that the upstream lists."`
+	Timeout     time.Duration `placeholder:"DURATION" default:"30s" help:"How long each question may take. The default is ${default}."`
+}
+
+// Help implements kong.HelpProvider.
+func (UpstreamsCheckCmd) Help() string {
+	return `Asks for the list of models, a very short answer, a function call, a stream and, where an embedding model is configured, an embedding. The backends may charge for it, a fraction of a cent. The exit code is 1 when an upstream cannot chat.
+
+    understudy upstreams check --config understudy.yaml
+    understudy upstreams check --upstream-url http://localhost:11434/v1 --model llama3.2
+`
 }
 
 // errHelpShown says that the help was asked for and printed: there is nothing

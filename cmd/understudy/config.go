@@ -55,6 +55,8 @@ type Config struct {
 	Upstreams    []Upstream
 	Models       []chat.Mapping // in the order of the file: the first match wins
 	ModelsStrict bool           // refuse models that match nothing
+	Relay        []string       // prefixes of paths that go to the upstreams as they are
+	ImageHosts   []string       // names, addresses or ranges that images may come from though they are not public
 	LogFormat    LogFormat
 
 	// Offline says that nothing named an upstream, so the built-in model
@@ -65,7 +67,7 @@ type Config struct {
 // Chat is the part of the configuration that the chat client takes, with the
 // keys revealed.
 func (c Config) Chat() chat.Config {
-	config := chat.Config{Models: c.Models, ModelsStrict: c.ModelsStrict}
+	config := chat.Config{Models: c.Models, ModelsStrict: c.ModelsStrict, ImageHosts: c.ImageHosts}
 	for _, u := range c.Upstreams {
 		config.Upstreams = append(config.Upstreams, u.reveal())
 	}
@@ -78,8 +80,8 @@ func (c Config) String() string {
 	for i, u := range c.Upstreams {
 		upstreams[i] = u.String()
 	}
-	return fmt.Sprintf("file=%q listen=%s data=%q durability=%s auth=%s cors_origins=%v upstreams=[%s] models=%d models_strict=%t log_format=%s",
-		c.File, c.Listen, c.Data, c.Durability, c.Auth, c.CORSOrigins, strings.Join(upstreams, ", "), len(c.Models), c.ModelsStrict, c.LogFormat)
+	return fmt.Sprintf("file=%q listen=%s data=%q durability=%s auth=%s cors_origins=%v upstreams=[%s] models=%d models_strict=%t relay=%v log_format=%s",
+		c.File, c.Listen, c.Data, c.Durability, c.Auth, c.CORSOrigins, strings.Join(upstreams, ", "), len(c.Models), c.ModelsStrict, c.Relay, c.LogFormat)
 }
 
 // GoString keeps %#v as silent about keys as String.
@@ -136,6 +138,8 @@ func loadConfig(flags ServeFlags, getenv func(string) string) (Config, error) {
 		CORSOrigins:  file.corsOrigins,
 		Models:       file.models,
 		ModelsStrict: file.modelsStrict,
+		Relay:        file.relay,
+		ImageHosts:   file.imageHosts,
 	}
 	if c.Data, err = from.pick(flags.Data, "data", file.data).directory(); err != nil {
 		return Config{}, err

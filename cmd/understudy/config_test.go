@@ -50,7 +50,7 @@ func TestNothingConfigured(t *testing.T) {
 }
 
 func TestWholeFile(t *testing.T) {
-	c, err := load(t, `
+	_, err := load(t, `
 listen: 0.0.0.0:9000
 data: ${HOME}/state
 durability: normal
@@ -70,6 +70,8 @@ upstreams:
     idle_timeout: 1m30s
     max_retries: 0
     context_window: 16000
+    max_concurrent: 8
+    images: url
     embedding_model: ada
   - {name: offline, base_url: "builtin://echo?delay=5ms", headers: *common}
 models:
@@ -77,12 +79,13 @@ models:
   "a": azure/x | openai/meta/llama
   "*": plain
 models_strict: true
+image_hosts: [pictures.corp, 10.1.0.0/16, "fd00::7"]
 `, nil, environment{"HOME": "/home/ada", "KEY": "sk-1", "TEAM": "b"})
 	require.ErrorContains(t, err, `c.yaml:14: api_key_file: open key.txt: no such file`)
 
 	require.NoError(t, os.WriteFile("key.txt", []byte(" sk-2\n"), 0o600))
 	path := "c.yaml"
-	c, err = loadConfig(ServeFlags{StoreFlags: StoreFlags{Config: &path}}, environment{"HOME": "/home/ada", "KEY": "sk-1", "TEAM": "b"}.get)
+	c, err := loadConfig(ServeFlags{StoreFlags: StoreFlags{Config: &path}}, environment{"HOME": "/home/ada", "KEY": "sk-1", "TEAM": "b"}.get)
 	require.NoError(t, err)
 	none := 0
 	require.Equal(t, Config{
@@ -93,12 +96,13 @@ models_strict: true
 			{
 				Name: "azure", BaseURL: "https://x.openai.azure.com/openai/v1?api-version=preview", APIKey: "sk-2", Auth: chat.AuthAPIKey,
 				Headers: map[string]Secret{"X-Team": "a b"}, Stream: chat.StreamNever, IdleTimeout: 90 * time.Second,
-				MaxRetries: &none, ContextWindow: 16000, EmbeddingModel: "ada", Where: "c.yaml:13",
+				MaxRetries: &none, ContextWindow: 16000, EmbeddingModel: "ada", MaxConcurrent: 8, Images: chat.ImagesURL, Where: "c.yaml:13",
 			},
-			{Name: "offline", BaseURL: "builtin://echo?delay=5ms", Headers: map[string]Secret{"X-Team": "a b"}, EmbeddingModel: "builtin/echo", Where: "c.yaml:22"},
+			{Name: "offline", BaseURL: "builtin://echo?delay=5ms", Headers: map[string]Secret{"X-Team": "a b"}, EmbeddingModel: "builtin/echo", Where: "c.yaml:24"},
 		},
 		Models:       []chat.Mapping{{Pattern: "z*", Target: "openai/gpt-5"}, {Pattern: "a", Target: "azure/x | openai/meta/llama"}, {Pattern: "*", Target: "plain"}},
 		ModelsStrict: true,
+		ImageHosts:   []string{"pictures.corp", "10.1.0.0/16", "fd00::7"},
 	}, c)
 
 	revealed := c.Chat()
@@ -108,6 +112,9 @@ models_strict: true
 	require.Equal(t, map[string]string{"X-Team": "a b"}, revealed.Upstreams[1].Headers)
 	require.Equal(t, -1, revealed.Upstreams[1].MaxRetries)
 	require.Zero(t, revealed.Upstreams[0].MaxRetries)
+	require.Equal(t, 8, revealed.Upstreams[1].MaxConcurrent)
+	require.Equal(t, chat.ImagesURL, revealed.Upstreams[1].Images)
+	require.Equal(t, c.ImageHosts, revealed.ImageHosts)
 }
 
 func TestPrecedence(t *testing.T) {

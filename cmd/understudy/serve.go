@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 )
 
@@ -23,11 +26,15 @@ const (
 
 // Run serves until it is told to stop.
 func (c *ServeCmd) Run(ctx context.Context, sys System) (err error) {
-	config, err := loadConfig(c.ServeFlags, sys.Getenv)
-	if err != nil {
-		return &usageError{err}
+	load := func() (Config, error) {
+		config, err := loadConfig(c.ServeFlags, sys.Getenv)
+		if err == nil {
+			err = refuseOwnAddress(ctx, config, machine)
+		}
+		return config, err
 	}
-	if err := refuseOwnAddress(ctx, config, machine); err != nil {
+	config, err := load()
+	if err != nil {
 		return &usageError{err}
 	}
 	logger := newLogger(config.LogFormat, sys)
@@ -43,6 +50,12 @@ func (c *ServeCmd) Run(ctx context.Context, sys System) (err error) {
 	defer func() { err = errors.Join(err, app.close()) }()
 	if err := app.start(ctx); err != nil {
 		return err
+	}
+	if config.File != "" { // without one a hangup means what it does elsewhere: the end
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
+		app.reloadOn(hangups, load)
 	}
 	announce(logger, config, listener.Addr().String())
 	return app.serve(ctx, listener)

@@ -29,6 +29,8 @@ type Upstream struct {
 	MaxRetries     *int // nil means the default, 0 none
 	ContextWindow  int  // tokens
 	EmbeddingModel string
+	MaxConcurrent  int
+	Images         chat.Images
 
 	// Where says where the address was written: FILE:LINE, a flag, or an
 	// environment variable.
@@ -65,6 +67,8 @@ func (u Upstream) reveal() chat.Upstream {
 		IdleTimeout:    u.IdleTimeout,
 		ContextWindow:  u.ContextWindow,
 		EmbeddingModel: u.EmbeddingModel,
+		MaxConcurrent:  u.MaxConcurrent,
+		Images:         u.Images,
 	}
 	if u.MaxRetries != nil {
 		revealed.MaxRetries = *u.MaxRetries
@@ -204,6 +208,8 @@ func readUpstream(r *reader, n *yaml.Node) Upstream {
 		},
 		"context_window":  func(n *yaml.Node) { u.ContextWindow, _ = r.integer(n, "context_window", 1, chat.DefaultContextWindow) },
 		"embedding_model": func(n *yaml.Node) { u.EmbeddingModel, _ = r.text(n, "embedding_model", openAIEmbed) },
+		"max_concurrent":  func(n *yaml.Node) { u.MaxConcurrent, _ = r.integer(n, "max_concurrent", 1, chat.DefaultMaxConcurrent) },
+		"images":          func(n *yaml.Node) { u.Images = chat.Images(r.oneOf(n, "images", "inline", "url", "none")) },
 	})
 	if n.Kind != yaml.MappingNode {
 		return u

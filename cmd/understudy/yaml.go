@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"understudy/api"
 	"understudy/runs/chat"
 )
 
@@ -28,6 +29,8 @@ type configFile struct {
 	models       []chat.Mapping
 	modelLines   []*yaml.Node // of the targets in models
 	modelsStrict bool
+	imageHosts   []string
+	relay        []string
 }
 
 // readConfig reads a configuration file. Its error holds every mistake, one a
@@ -83,6 +86,8 @@ func (c *configFile) read(r *reader, n *yaml.Node) {
 		"upstreams":     func(n *yaml.Node) { c.readUpstreams(r, n) },
 		"models":        func(n *yaml.Node) { c.readModels(r, n) },
 		"models_strict": func(n *yaml.Node) { c.modelsStrict = r.boolean(n, "models_strict") },
+		"relay":         func(n *yaml.Node) { c.readRelay(r, n) },
+		"image_hosts":   func(n *yaml.Node) { c.readImageHosts(r, n) },
 	})
 }
 
@@ -129,10 +134,46 @@ func (c *configFile) readOrigins(r *reader, n *yaml.Node) {
 	}
 }
 
+var pathPrefix = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
+
+// readRelay takes prefixes of paths. What the server answers itself cannot be
+// the upstreams' as well.
+func (c *configFile) readRelay(r *reader, n *yaml.Node) {
+	const example = "/v1/fine_tuning"
+	for _, item := range r.items(n, "relay", "relay: ["+example+"]") {
+		prefix, ok := r.text(item, "relay", example)
+		prefix = strings.TrimSuffix(prefix, "/")
+		switch {
+		case !ok:
+		case prefix != "" && !pathPrefix.MatchString(prefix):
+			r.fail(item, "relay: %q is not the beginning of a path; write %s instead", item.Value, example)
+		case api.Serves(prefix):
+			r.fail(item, "relay: %q is answered by this server itself; write another path, like %s, instead", item.Value, example)
+		default:
+			c.relay = append(c.relay, prefix)
+		}
+	}
+}
+
 // isOrigin reports whether a browser could send the text as an Origin header.
 func isOrigin(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && u.Host != "" && u.Scheme+"://"+u.Host == text && !strings.ContainsAny(u.Host, "*@ ")
+}
+
+func (c *configFile) readImageHosts(r *reader, n *yaml.Node) {
+	const example = "images.example.com"
+	for _, item := range r.items(n, "image_hosts", "image_hosts: ["+example+"]") {
+		host, ok := r.text(item, "image_hosts", example)
+		if !ok {
+			continue
+		}
+		if _, err := chat.NewGuardedDialer([]string{host}); err != nil {
+			r.fail(item, "image_hosts: %q is neither the name of a host, nor an address, nor a range of them; write %s or 10.1.0.0/16 instead", item.Value, example)
+			continue
+		}
+		c.imageHosts = append(c.imageHosts, host)
+	}
 }
 
 // readModels keeps the order of the map. Targets are checked later, when the

@@ -23,8 +23,8 @@ func TestFileMistakes(t *testing.T) {
 		{"data: a\nlisten: 127.0.0.1:1\ndata: b", `3: configuration: "data" was written already on line 1; write it once instead`},
 		{"liste: x", `1: configuration: unknown key "liste"; write listen instead`},
 		{"model:\n  a: b", `1: configuration: unknown key "model"; write models instead`},
-		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, listen, log_format, models, models_strict or upstreams instead`},
-		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, listen, log_format, models, models_strict or upstreams instead`},
+		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, image_hosts, listen, log_format, models, models_strict, relay or upstreams instead`},
+		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, image_hosts, listen, log_format, models, models_strict, relay or upstreams instead`},
 
 		// Single settings.
 		{"listen: 8080", `1: listen: expected text, found a number; write it in quotes, as "8080", instead`},
@@ -46,6 +46,16 @@ func TestFileMistakes(t *testing.T) {
 		{"cors_origins: [a.b]", `1: cors_origins: "a.b" is not an origin, which is a scheme, a host and perhaps a port; write https://app.example.com instead`},
 		{"cors_origins:\n- https://a.b/path", `2: cors_origins: "https://a.b/path" is not an origin, which is a scheme, a host and perhaps a port; write https://app.example.com instead`},
 		{"cors_origins: ['https://*.b']", `1: cors_origins: "https://*.b" is not an origin, which is a scheme, a host and perhaps a port; write https://app.example.com instead`},
+		{"image_hosts: a.b", `1: image_hosts: expected a list, found text; write image_hosts: [images.example.com] instead`},
+		{"image_hosts: [5]", `1: image_hosts: expected text, found a number; write it in quotes, as "5", instead`},
+		{"image_hosts:\n- https://a.b", `2: image_hosts: "https://a.b" is neither the name of a host, nor an address, nor a range of them; write images.example.com or 10.1.0.0/16 instead`},
+		{"image_hosts: [10.0.0.0/33]", `1: image_hosts: "10.0.0.0/33" is neither the name of a host, nor an address, nor a range of them; write images.example.com or 10.1.0.0/16 instead`},
+		{"relay: /mj", `1: relay: expected a list, found text; write relay: [/v1/fine_tuning] instead`},
+		{"relay: [mj]", `1: relay: "mj" is not the beginning of a path; write /v1/fine_tuning instead`},
+		{"relay: [/a/../b]", `1: relay: "/a/../b" is not the beginning of a path; write /v1/fine_tuning instead`},
+		{"relay: [/v1]", `1: relay: "/v1" is answered by this server itself; write another path, like /v1/fine_tuning, instead`},
+		{"relay:\n- /", `2: relay: "/" is answered by this server itself; write another path, like /v1/fine_tuning, instead`},
+		{"relay: [/v1/threads/]", `1: relay: "/v1/threads/" is answered by this server itself; write another path, like /v1/fine_tuning, instead`},
 
 		// Environment variables.
 		{"data: ${NOT_SET}/x", `1: data: the environment variable NOT_SET is not set or is empty; set it, or write the value itself instead`},
@@ -87,6 +97,8 @@ func TestFileMistakes(t *testing.T) {
 		{up + "max_retries: -1", `4: max_retries: "-1" is not a whole number from 0 up; write max_retries: 4 instead`},
 		{up + "context_window: 0", `4: context_window: "0" is not a whole number from 1 up; write context_window: 128000 instead`},
 		{up + "context_window: {}", `4: context_window: expected a whole number, found a map; write context_window: 128000 instead`},
+		{up + "max_concurrent: 0", `4: max_concurrent: "0" is not a whole number from 1 up; write max_concurrent: 256 instead`},
+		{up + "images: yes", `4: images: "yes" is unknown; write inline, url or none instead`},
 		{up + "embedding_model: []", `4: embedding_model: expected text, found a list; write text-embedding-3-small instead`},
 
 		// Models.

@@ -26,44 +26,51 @@ func benchStream() []byte {
 	return out.Bytes()
 }
 
+// BenchmarkReader reads the same stream with our reader and with go-openai's.
 // One operation is one delta.
 func BenchmarkReader(b *testing.B) {
 	stream := benchStream()
-	b.ReportAllocs()
-	b.SetBytes(int64(len(stream) / benchDeltas))
-	for i := 0; i < b.N; i += benchDeltas {
-		r := read(bytes.NewReader(stream), &shownSink{}, time.Now)
-		if _, f := r.fold.settle(r.ended, nil); f != nil {
-			b.Fatal(f.message)
-		}
+	for _, reader := range []struct {
+		name string
+		read func(*testing.B, []byte)
+	}{{"understudy", readOurs}, {"go-openai", readGoOpenAI}} {
+		b.Run(reader.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(stream) / benchDeltas))
+			for i := 0; i < b.N; i += benchDeltas {
+				reader.read(b, stream)
+			}
+		})
 	}
 }
 
-// The same bytes through go-openai's stream reader.
-func BenchmarkGoOpenAI(b *testing.B) {
-	stream := benchStream()
+func readOurs(b *testing.B, stream []byte) {
+	b.Helper()
+	r := read(bytes.NewReader(stream), &shownSink{}, time.Now)
+	if _, f := r.fold.settle(r.ended, nil); f != nil {
+		b.Fatal(f.message)
+	}
+}
+
+func readGoOpenAI(b *testing.B, stream []byte) {
+	b.Helper()
 	config := openai.DefaultConfig("")
 	config.HTTPClient = doer{stream}
-	client := openai.NewClientWithConfig(config)
-	b.ReportAllocs()
-	b.SetBytes(int64(len(stream) / benchDeltas))
-	for i := 0; i < b.N; i += benchDeltas {
-		s, err := client.CreateChatCompletionStream(b.Context(), openai.ChatCompletionRequest{Model: "m"})
+	s, err := openai.NewClientWithConfig(config).CreateChatCompletionStream(b.Context(), openai.ChatCompletionRequest{Model: "m"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	var text strings.Builder
+	for {
+		chunk, err := s.Recv()
+		if errors.Is(err, io.EOF) {
+			return
+		}
 		if err != nil {
 			b.Fatal(err)
 		}
-		var text strings.Builder
-		for {
-			chunk, err := s.Recv()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				b.Fatal(err)
-			}
-			text.WriteString(chunk.Choices[0].Delta.Content)
-		}
-		s.Close()
+		text.WriteString(chunk.Choices[0].Delta.Content)
 	}
 }
 

@@ -24,7 +24,7 @@ func readBody(raw []byte) (b body) {
 			b.function = value
 		case "extra_content":
 			b.extra = value
-		case "reasoning_content", "reasoning", "reasoning_text", "reasoning_details":
+		case "reasoning_content", "reasoning", "reasoning_text", "reasoning_details", "thinking_blocks":
 			b.thoughts.set(string(key), value)
 		}
 	})
@@ -96,9 +96,10 @@ func (f *fold) part(raw []byte) {
 		if isString(text) {
 			f.content(text)
 		}
-	case "thinking", "reasoning":
+	case "thinking", "reasoning", "redacted_thinking":
 		f.touch()
 		f.reasoning.collect(raw)
+		f.reasoning.parts = append(f.reasoning.parts, append(json.RawMessage(nil), raw...))
 	case "refusal":
 		if isString(refusal) {
 			f.showRefusal(f.refusal.add(refusal))
@@ -133,6 +134,7 @@ type thoughts struct {
 	name    string // of the plain one, when there is a plain one
 	plain   []byte
 	details []byte // reasoning_details: structured, wanted back as it came
+	blocks  []byte // thinking_blocks: the same, as LiteLLM names it
 }
 
 // plainReasoning are the names of plain reasoning, the most usual first; a
@@ -143,8 +145,12 @@ func (t *thoughts) set(name string, value []byte) {
 	if isEmpty(value) {
 		return
 	}
-	if name == "reasoning_details" {
+	switch name {
+	case "reasoning_details":
 		t.details = value
+		return
+	case "thinking_blocks":
+		t.blocks = value
 		return
 	}
 	for _, known := range plainReasoning {
@@ -165,12 +171,17 @@ type reasoning struct {
 	text    strings.Builder
 	join    joiner
 	details []json.RawMessage
+	parts   []json.RawMessage // of the content
+	blocks  []json.RawMessage
 }
 
 // take reports whether there was anything to take.
 func (r *reasoning) take(t thoughts) bool {
 	elements(t.details, func(value []byte) {
 		r.details = append(r.details, append(json.RawMessage(nil), value...))
+	})
+	elements(t.blocks, func(value []byte) {
+		r.blocks = append(r.blocks, append(json.RawMessage(nil), value...))
 	})
 	switch {
 	case t.name != "":
@@ -180,8 +191,10 @@ func (r *reasoning) take(t thoughts) bool {
 		r.collect(t.plain)
 	case len(t.details) > 0:
 		r.collect(t.details)
+	default:
+		r.collect(t.blocks)
 	}
-	return t.name != "" || len(t.details) > 0
+	return t.name != "" || len(t.details) > 0 || len(t.blocks) > 0
 }
 
 // maxThoughtDepth bounds the nesting of thoughts; known formats need three.

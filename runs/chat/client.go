@@ -13,6 +13,8 @@ type Client struct {
 	config   Config
 	routes   []route
 	http     *http.Client
+	gates    map[string]*gate // by upstream
+	images   *images
 	profiles profiles
 	models   modelList
 }
@@ -28,7 +30,11 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{config: config, routes: routes, http: newHTTPClient(config)}, nil
+	images, err := newImages(config)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{config: config, routes: routes, http: newHTTPClient(config), gates: newGates(config), images: images}, nil
 }
 
 // Close lets go of idle connections.
@@ -61,7 +67,7 @@ func (c *Client) Complete(ctx context.Context, req Request, sink Sink) (Answer, 
 		t := &turn{client: c, target: target, upstream: c.upstream(target.Upstream), request: req, sink: shown}
 		last := i == len(targets)-1
 		answer, f := t.run(ctx, last)
-		retried += t.tries - 1
+		retried += max(0, t.tries-1)
 		answer.Exchange.Retries = retried
 		switch {
 		case f == nil:
@@ -111,11 +117,17 @@ type turn struct {
 }
 
 // run repeats the exchange until it succeeds or cannot. When another target
-// waits, a dead upstream is not waited for long.
+// waits, a dead upstream is not waited for long, and one that is known to be
+// sick not at all.
 func (t *turn) run(ctx context.Context, last bool) (Answer, *failure) {
 	limit := t.upstream.MaxRetries
 	if !last {
 		limit = min(limit, 1)
+	}
+	var f *failure
+	if t.request.Messages, f = t.client.images.prepared(ctx, t.request.Messages, t.upstream.Images); f != nil {
+		at := t.client.config.Now()
+		return Answer{Exchange: Exchange{Upstream: t.target.Upstream, Model: t.target.Model, Started: at, Ended: at}}, f
 	}
 	retries := newRetries(limit, t.client.config.Now)
 	p := t.client.profiles.of(t.target, t.upstream)
@@ -126,7 +138,7 @@ func (t *turn) run(ctx context.Context, last bool) (Answer, *failure) {
 			t.remember(ctx, p, learnt)
 			return answer, nil
 		}
-		if ctx.Err() != nil || t.sink.used {
+		if ctx.Err() != nil || t.sink.used || f.resting && !last {
 			return answer, f
 		}
 		if what := changed(&p, wire, f); what != "" {
@@ -148,7 +160,7 @@ func (t *turn) run(ctx context.Context, last bool) (Answer, *failure) {
 func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failure) {
 	t.tries++
 	wire := buildRequest(t.request, t.target, p)
-	x := &exchange{client: t.client.http, upstream: t.upstream, now: t.client.config.Now}
+	x := t.client.exchange(t.upstream)
 	x.record.Upstream, x.record.Model = t.target.Upstream, t.target.Model
 	body, err := marshal(wire)
 	if err != nil {
@@ -160,10 +172,13 @@ func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failu
 		sink = nil
 	}
 	r, f := x.complete(ctx, body, wire.Stream, sink)
-	if f != nil {
-		return Answer{Exchange: x.record}, wire, f
+	var answer Answer
+	if f == nil {
+		answer, f = r.fold.settle(r.ended, t.request.Tools)
 	}
-	answer, f := r.fold.settle(r.ended, t.request.Tools)
+	if ctx.Err() == nil {
+		x.gate.judge(ctx, f)
+	}
 	answer.Exchange = x.record
 	if f != nil {
 		return answer, wire, f
@@ -211,16 +226,20 @@ func check(answer *Answer, req Request, p profile) *failure {
 		return nil
 	}
 	if forcesCall(req) && p.noToolChoice && len(answer.Calls) == 0 {
-		return &failure{code: ServerError, retry: true, tries: checkTries,
-			message: "The backend takes no tool_choice, and the model did not call a function when it was told to."}
+		return &failure{
+			code: ServerError, retry: true, tries: checkTries,
+			message: "The backend takes no tool_choice, and the model did not call a function when it was told to.",
+		}
 	}
 	if p.json != jsonInWords || formatOf(req) == "" || len(answer.Calls) > 0 {
 		return nil
 	}
 	text, ok := bareJSON(answer.Text)
 	if !ok {
-		return &failure{code: ServerError, retry: true, tries: checkTries,
-			message: "The backend takes no response_format, and the model did not answer with JSON when it was told to."}
+		return &failure{
+			code: ServerError, retry: true, tries: checkTries,
+			message: "The backend takes no response_format, and the model did not answer with JSON when it was told to.",
+		}
 	}
 	answer.Text = text
 	return nil

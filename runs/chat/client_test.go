@@ -197,7 +197,7 @@ func TestCompleteEndsWithItsContext(t *testing.T) {
 func TestCompleteIdle(t *testing.T) {
 	slow := func(w http.ResponseWriter, r *http.Request) {
 		for range 3 {
-			time.Sleep(50 * time.Second)
+			_ = sleep(r.Context(), 50*time.Second)
 			_, _ = io.WriteString(w, ": still here\n\n")
 		}
 		<-r.Context().Done()

@@ -33,12 +33,24 @@ const (
 	StreamNever  Streaming = "never"
 )
 
+// Images says what becomes of the images that messages point to by URL.
+type Images string
+
+// Inline is for every backend that sees images. With url the backend does the
+// fetching, from wherever it stands; whether it may is the operator's choice.
+const (
+	ImagesInline Images = "inline" // fetched here, with care, and sent as data
+	ImagesURL    Images = "url"    // handed on as they are
+	ImagesNone   Images = "none"   // left out, with a word that they are; uploaded ones, too
+)
+
 // The values that zero fields of an Upstream stand for.
 const (
 	DefaultBaseURL       = "https://api.openai.com/v1"
 	DefaultIdleTimeout   = 60 * time.Second
 	DefaultMaxRetries    = 4
 	DefaultContextWindow = 128_000
+	DefaultMaxConcurrent = 256
 )
 
 // Upstream is one configured backend. Every zero field stands for its default.
@@ -53,6 +65,8 @@ type Upstream struct {
 	MaxRetries     int           // default DefaultMaxRetries; negative = none
 	ContextWindow  int           // tokens; default DefaultContextWindow
 	EmbeddingModel string        // empty = this upstream embeds nothing
+	MaxConcurrent  int           // calls under way at once, others wait their turn; default DefaultMaxConcurrent
+	Images         Images        // default inline; url where the scheme is not the web's
 }
 
 // Mapping sends the models that match Pattern, in which * stands for any text,
@@ -69,6 +83,9 @@ type Config struct {
 	Upstreams    []Upstream
 	Models       []Mapping // the first match wins
 	ModelsStrict bool      // refuse models that match nothing
+	// ImageHosts are the hosts (names, addresses or CIDR ranges) that images
+	// are fetched from although they are not on the public internet.
+	ImageHosts []string
 
 	// Transport replaces the network, for tests.
 	Transport http.RoundTripper
@@ -99,7 +116,7 @@ func (c Config) complete() (Config, error) {
 	names := map[string]bool{}
 	for i := range c.Upstreams {
 		u := &c.Upstreams[i]
-		u.setDefaults()
+		u.setDefaults(c.Schemes)
 		if err := u.validate(c.Schemes); err != nil {
 			return c, err
 		}
@@ -111,7 +128,7 @@ func (c Config) complete() (Config, error) {
 	return c, nil
 }
 
-func (u *Upstream) setDefaults() {
+func (u *Upstream) setDefaults(schemes map[string]http.RoundTripper) {
 	setDefault(&u.Name, "default")
 	setDefault(&u.BaseURL, DefaultBaseURL)
 	setDefault(&u.Auth, AuthBearer)
@@ -119,6 +136,11 @@ func (u *Upstream) setDefaults() {
 	setDefault(&u.IdleTimeout, DefaultIdleTimeout)
 	setDefault(&u.MaxRetries, DefaultMaxRetries)
 	setDefault(&u.ContextWindow, DefaultContextWindow)
+	setDefault(&u.MaxConcurrent, DefaultMaxConcurrent)
+	if scheme, _, _ := strings.Cut(u.BaseURL, ":"); schemes[scheme] != nil {
+		setDefault(&u.Images, ImagesURL) // this backend is in the process and fetches nothing
+	}
+	setDefault(&u.Images, ImagesInline)
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -153,6 +175,12 @@ func (u *Upstream) validate(schemes map[string]http.RoundTripper) error {
 	if u.ContextWindow < 0 {
 		return fmt.Errorf("upstream %q: context_window is negative: write a number of tokens", u.Name)
 	}
+	if u.MaxConcurrent < 0 {
+		return fmt.Errorf("upstream %q: max_concurrent is negative: write how many calls it takes at once, like %d", u.Name, DefaultMaxConcurrent)
+	}
+	if !slices.Contains([]Images{ImagesInline, ImagesURL, ImagesNone}, u.Images) {
+		return fmt.Errorf("upstream %q: images is %q: write inline, url or none", u.Name, u.Images)
+	}
 	if strings.ContainsAny(u.APIKey, "\r\n\x00") {
 		return fmt.Errorf("upstream %q: api_key contains a line break", u.Name)
 	}
@@ -183,6 +211,7 @@ func (u *Upstream) setHeaders(h http.Header) {
 			h.Set("Authorization", u.APIKey)
 		case AuthAPIKey:
 			h.Set("Api-Key", u.APIKey)
+		case AuthNone:
 		}
 	}
 	for name, value := range u.Headers {

@@ -48,13 +48,16 @@ func (c *Client) embed(ctx context.Context, u *Upstream, texts []string) ([][]fl
 	retries := newRetries(u.MaxRetries, c.config.Now)
 	for {
 		var vectors [][]float32
-		x := &exchange{client: c.http, upstream: u, now: c.config.Now}
+		x := c.exchange(u)
 		f := x.post(ctx, "/embeddings", body, false, func(answer *watchedBody) {
 			vectors, err = readVectors(answer, len(texts))
 		})
 		if f == nil && err != nil {
 			f = &failure{code: ServerError, retry: true, message: fmt.Sprintf(
 				"The upstream %q answered with no usable embeddings: %s.", u.Name, err)}
+		}
+		if ctx.Err() == nil {
+			x.gate.judge(ctx, f)
 		}
 		if f == nil || ctx.Err() != nil {
 			return vectors, f

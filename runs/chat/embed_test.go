@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"understudy/runs/chat/chattest"
 )
 
 func TestEmbed(t *testing.T) {
@@ -19,7 +21,7 @@ func TestEmbed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, [][]float32{{1, 2}, {3, 4.5}}, vectors)
 	require.Len(t, h.waits, 2)
-	holds(t, s.sent[0], []zooAssertion{{Path: "model", Equals: "e"}, {Path: "input.1", Equals: "b"}})
+	chattest.Holds(t, s.sent[0], []chattest.Assertion{{Path: "model", Equals: "e"}, {Path: "input.1", Equals: "b"}})
 
 	s.replies = []reply{refusedWith("no")}
 	_, err = h.Embed(t.Context(), []string{"a"})

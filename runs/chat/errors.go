@@ -24,6 +24,13 @@ type failure struct {
 	status   int           // HTTP status, or the one inside a 200; 0 = none
 	words    string        // what the error says, in lower case
 	unknown  bool          // the backend does not have the model
+	resting  bool          // the upstream was not asked, because it is sick
+}
+
+// sick tells whether the failure is the upstream's own: it broke down or could
+// not be reached, whatever it was asked.
+func (f *failure) sick() bool {
+	return f != nil && f.code == ServerError && f.retry && f.tries == 0 && !f.loading && (f.status == 0 || f.status >= 500)
 }
 
 // overflowSigns are the ways backends say that the prompt exceeds the context

@@ -21,8 +21,13 @@ const maxErrorPage = 1 << 20
 type exchange struct {
 	client   *http.Client
 	upstream *Upstream
+	gate     *gate
 	now      func() time.Time
 	record   Exchange
+}
+
+func (c *Client) exchange(u *Upstream) *exchange {
+	return &exchange{client: c.http, upstream: u, gate: c.gates[u.Name], now: c.config.Now}
 }
 
 // complete sends a chat completion request and reads the answer. Its fold is
@@ -48,6 +53,11 @@ func (x *exchange) post(ctx context.Context, path string, body []byte, stream bo
 	x.record.Request = body
 	x.record.Started = x.now()
 	defer func() { x.record.Ended = x.now() }()
+	if f := x.gate.enter(ctx); f != nil {
+		return f
+	}
+	defer x.gate.leave()
+	x.record.Started = x.now() // waiting for a place is no part of the exchange
 	ctx, dog := newWatchdog(ctx, x.upstream.IdleTimeout)
 	defer dog.stop()
 	req, err := x.request(ctx, path, body, stream)

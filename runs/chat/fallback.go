@@ -102,9 +102,9 @@ var fallbacks = []fallback{
 		func(_ wireRequest, p profile) bool { return !p.fillReasoning && !p.noReasoning },
 		func(p *profile) { p.fillReasoning = true },
 	}, {
-		"sends no reasoning", refusedName(`reasoning_content|reasoning_details|reasoning_text|\breasoning\b`),
+		"sends no reasoning", refusedName(`reasoning_content|reasoning_details|reasoning_text|\breasoning\b|thinking_blocks|\bthinking\b|\bsignature\b`),
 		func(r wireRequest, p profile) bool {
-			return !p.noReasoning && r.echoes("reasoning_content", "reasoning", "reasoning_text", "reasoning_details")
+			return !p.noReasoning && r.echoesThoughts()
 		},
 		func(p *profile) { p.noReasoning = true },
 	}, {
@@ -177,6 +177,11 @@ func (r wireRequest) echoes(names ...string) bool {
 		}
 	}
 	return false
+}
+
+func (r wireRequest) echoesThoughts() bool {
+	return r.echoes("reasoning_content", "reasoning", "reasoning_text", "reasoning_details", "thinking_blocks") ||
+		slices.ContainsFunc(r.Messages, func(m wireMessage) bool { return m.Role == string(Assistant) && isArray(m.Content) })
 }
 
 func (r wireRequest) echoesExtras() bool {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"understudy/runs/chat/chattest"
 )
 
 // Refusals as backends word them, and what the next request must look like.
@@ -14,99 +16,99 @@ func TestFallbacks(t *testing.T) {
 	for name, tc := range map[string]struct {
 		refusal string
 		ask     func(*Request)
-		want    []zooAssertion
+		want    []chattest.Assertion
 	}{
 		"stream_options": {
 			"[{'type': 'extra_forbidden', 'loc': ('body', 'stream_options'), 'msg': 'Extra inputs are not permitted'}]", nil,
-			[]zooAssertion{{Path: "stream_options", Absent: true}, {Path: "stream", Equals: true}},
+			[]chattest.Assertion{{Path: "stream_options", Absent: true}, {Path: "stream", Equals: true}},
 		},
 		"the new name of the limit": {
 			"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
 			func(r *Request) { r.MaxCompletionTokens = 5 },
-			[]zooAssertion{{Path: "max_tokens", Absent: true}, {Path: "max_completion_tokens", Equals: 5.0}},
+			[]chattest.Assertion{{Path: "max_tokens", Absent: true}, {Path: "max_completion_tokens", Equals: 5.0}},
 		},
 		"parallel_tool_calls": {
 			`Invalid JSON payload received. Unknown name "parallel_tool_calls": Cannot find field.`,
 			func(r *Request) { r.ParallelToolCalls = new(bool) },
-			[]zooAssertion{{Path: "parallel_tool_calls", Absent: true}, {Path: "tools.0", Exists: true}},
+			[]chattest.Assertion{{Path: "parallel_tool_calls", Absent: true}, {Path: "tools.0", Exists: true}},
 		},
 		"strict": {
 			"tools[0].function.strict: Extra inputs are not permitted", func(r *Request) { r.Tools[0].Strict = true },
-			[]zooAssertion{{Path: "tools.0.function.strict", Absent: true}},
+			[]chattest.Assertion{{Path: "tools.0.function.strict", Absent: true}},
 		},
 		"temperature": {
 			"Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
 			func(r *Request) { r.Temperature = new(float64) },
-			[]zooAssertion{{Path: "temperature", Absent: true}},
+			[]chattest.Assertion{{Path: "temperature", Absent: true}},
 		},
 		"reasoning_effort": {
 			"Unrecognized request argument supplied: reasoning_effort", func(r *Request) { r.ReasoningEffort = "low" },
-			[]zooAssertion{{Path: "reasoning_effort", Absent: true}},
+			[]chattest.Assertion{{Path: "reasoning_effort", Absent: true}},
 		},
 		"no tools by choice": {
 			"tool_choice is not supported", func(r *Request) { r.ToolChoice = ToolChoice{Mode: "none"} },
-			[]zooAssertion{{Path: "tool_choice", Absent: true}, {Path: "tools", Absent: true}},
+			[]chattest.Assertion{{Path: "tool_choice", Absent: true}, {Path: "tools", Absent: true}},
 		},
 		"no streams": {
 			"Cannot use tools with stream", nil,
-			[]zooAssertion{{Path: "stream", Equals: false}, {Path: "stream_options", Absent: true}},
+			[]chattest.Assertion{{Path: "stream", Equals: false}, {Path: "stream_options", Absent: true}},
 		},
 		"schemas": {
 			`Invalid JSON payload received. Unknown name "additionalProperties" at 'tools[0]': Cannot find field.`,
 			func(r *Request) {
 				r.Tools[0].Parameters = json.RawMessage(`{"type":"object","$schema":"x","properties":{"a":{"type":"object","additionalProperties":false}}}`)
 			},
-			[]zooAssertion{{Path: "tools.0.function.parameters.$schema", Absent: true}, {Path: "tools.0.function.parameters.properties.a.additionalProperties", Absent: true}},
+			[]chattest.Assertion{{Path: "tools.0.function.parameters.$schema", Absent: true}, {Path: "tools.0.function.parameters.properties.a.additionalProperties", Absent: true}},
 		},
 		"alternating roles": {
 			"Conversation roles must alternate user/assistant/user/assistant/...",
 			func(r *Request) { r.Messages = []Message{user("a"), user("b")} },
-			[]zooAssertion{{Path: "messages.0.content", Equals: "a\nb"}, {Path: "messages.1", Absent: true}},
+			[]chattest.Assertion{{Path: "messages.0.content", Equals: "a\nb"}, {Path: "messages.1", Absent: true}},
 		},
 		"user behind tool": {
 			"Unexpected role 'user' after role 'tool'",
 			func(r *Request) { r.Messages = append(calledMessages(""), user("b")) },
-			[]zooAssertion{{Path: "messages.-2.role", Equals: "assistant"}, {Path: "messages.-3.role", Equals: "tool"}},
+			[]chattest.Assertion{{Path: "messages.-2.role", Equals: "assistant"}, {Path: "messages.-3.role", Equals: "tool"}},
 		},
 		"no system role": {
 			"System role not supported",
 			func(r *Request) {
 				r.Messages = []Message{{Role: System, Content: []Part{{Text: "be brief"}}}, user("a")}
 			},
-			[]zooAssertion{{Path: "messages.0.role", Equals: "user"}, {Path: "messages.0.content", Equals: "be brief\na"}},
+			[]chattest.Assertion{{Path: "messages.0.role", Equals: "user"}, {Path: "messages.0.content", Equals: "be brief\na"}},
 		},
 		"Mistral's ids": {
 			"Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9.",
 			func(r *Request) { r.Messages = calledMessages("") },
-			[]zooAssertion{{Path: "messages.1.tool_calls.0.id", Matches: "^[a-zA-Z0-9]{9}$"}, {Path: "messages.2.tool_call_id", SameAs: "messages.1.tool_calls.0.id"}},
+			[]chattest.Assertion{{Path: "messages.1.tool_calls.0.id", Matches: "^[a-zA-Z0-9]{9}$"}, {Path: "messages.2.tool_call_id", SameAs: "messages.1.tool_calls.0.id"}},
 		},
 		"null contents": {
 			"messages.1.content: Input should be a valid string", func(r *Request) { r.Messages = calledMessages("") },
-			[]zooAssertion{{Path: "messages.1.content", Equals: ""}},
+			[]chattest.Assertion{{Path: "messages.1.content", Equals: ""}},
 		},
 		"empty contents": {
 			"messages: text content blocks must be non-empty", func(r *Request) { r.Messages = calledMessages("") },
-			[]zooAssertion{{Path: "messages.1.content", Equals: " "}, {Path: "messages.2.content", Equals: noOutput}},
+			[]chattest.Assertion{{Path: "messages.1.content", Equals: " "}, {Path: "messages.2.content", Equals: noOutput}},
 		},
 		"missing thoughts": {
 			"Missing reasoning_content field in the assistant message at index 1", func(r *Request) { r.Messages = calledMessages("") },
-			[]zooAssertion{{Path: "messages.1.reasoning_content", Equals: ""}},
+			[]chattest.Assertion{{Path: "messages.1.reasoning_content", Equals: ""}},
 		},
 		"thoughts": {
 			"messages.1.reasoning_content: Extra inputs are not permitted",
 			func(r *Request) {
 				r.Messages = calledMessages(`{"upstream":"up","model":"m","ids":["x"],"reasoning_name":"reasoning_content","reasoning":"hm"}`)
 			},
-			[]zooAssertion{{Path: "messages.1.reasoning_content", Absent: true}, {Path: "messages.1.tool_calls.0.id", Equals: "x"}},
+			[]chattest.Assertion{{Path: "messages.1.reasoning_content", Absent: true}, {Path: "messages.1.tool_calls.0.id", Equals: "x"}},
 		},
 		"calls of another model": {
 			"Function call is missing a thought_signature in functionCall parts.", func(r *Request) { r.Messages = calledMessages("") },
-			[]zooAssertion{{Path: "messages.1.tool_calls.0.extra_content.google.thought_signature", Exists: true}},
+			[]chattest.Assertion{{Path: "messages.1.tool_calls.0.extra_content.google.thought_signature", Exists: true}},
 		},
 		"a history without tools": {
 			"Anthropic expects the `tools=` param to be passed in when tool calls are in the messages",
 			func(r *Request) { r.Tools, r.Messages = nil, calledMessages("") },
-			[]zooAssertion{{Path: "tools.0.function.name", Equals: "ping"}},
+			[]chattest.Assertion{{Path: "tools.0.function.name", Equals: "ping"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +125,7 @@ func TestFallbacks(t *testing.T) {
 			}
 			require.Len(t, s.sent, 3, "what was learnt is remembered")
 			for _, sent := range s.sent[1:] {
-				holds(t, sent, tc.want)
+				chattest.Holds(t, sent, tc.want)
 			}
 			require.Equal(t, 1, strings.Count(h.log.String(), "\n"), h.log.String())
 			require.Empty(t, h.waits)
@@ -169,7 +171,7 @@ func TestJSONByWeakerMeans(t *testing.T) {
 		h := newHarness(t, Config{}, map[string]http.Handler{"up": s})
 		_, err := h.Complete(t.Context(), req, nil)
 		require.NoError(t, err)
-		holds(t, s.sent[1], []zooAssertion{
+		chattest.Holds(t, s.sent[1], []chattest.Assertion{
 			{Path: "response_format.type", Equals: "json_object"},
 			{Path: "response_format.json_schema", Absent: true},
 			{Path: "messages.0.content", Matches: `\{"type":"object"\}`},
@@ -183,7 +185,7 @@ func TestJSONByWeakerMeans(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, `{"a":1}`, answer.Text)
 		require.Equal(t, `{"a":1}`, shown.text.String(), "nothing is shown before it was checked")
-		holds(t, s.sent[2], []zooAssertion{{Path: "response_format", Absent: true}})
+		chattest.Holds(t, s.sent[2], []chattest.Assertion{{Path: "response_format", Absent: true}})
 	})
 	t.Run("in vain", func(t *testing.T) {
 		s := &script{replies: []reply{refused, refused, ok("Sure!")}}
@@ -207,8 +209,8 @@ func TestForcedCallInWords(t *testing.T) {
 	answer, err := h.Complete(t.Context(), req, nil)
 	require.NoError(t, err)
 	require.Equal(t, "ping", answer.Calls[0].Name)
-	holds(t, s.sent[0], []zooAssertion{{Path: "tool_choice.function.name", Equals: "ping"}})
-	holds(t, s.sent[1], []zooAssertion{
+	chattest.Holds(t, s.sent[0], []chattest.Assertion{{Path: "tool_choice.function.name", Equals: "ping"}})
+	chattest.Holds(t, s.sent[1], []chattest.Assertion{
 		{Path: "tool_choice", Absent: true},
 		{Path: "tools.1", Absent: true},
 		{Path: "messages.0.content", Matches: "function ping"},

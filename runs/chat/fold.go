@@ -21,6 +21,7 @@ type fold struct {
 	calls     assembler
 	extra     json.RawMessage // extra_content of the message itself
 
+	streamed   bool // it comes in pieces
 	choices    bool // a choice was seen
 	index      int  // of the choice that is kept
 	latched    bool
@@ -165,6 +166,7 @@ func readChoice(raw []byte) (p choiceParts) {
 // choice takes in a choice of a stream chunk. Only the choice that came first
 // is kept: the others are alternatives.
 func (f *fold) choice(raw []byte) {
+	f.streamed = true
 	p := readChoice(raw)
 	if index, ok := intOf(p.index); ok {
 		if f.latched && index != f.index {

@@ -1,15 +1,15 @@
 package chat
 
 import (
-	"encoding/json"
+	"bytes"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"understudy/runs/chat/chattest"
 )
 
 // splitReader hands out data in pieces whose sizes come from cuts.
@@ -36,19 +36,11 @@ func (s *splitReader) Read(p []byte) (int, error) {
 // FuzzReader holds that no bytes make the reader panic or hang, that what it
 // returns is clean, and that the network's splits do not matter.
 func FuzzReader(f *testing.F) {
-	files, _ := filepath.Glob("testdata/zoo/*.json")
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil || len(raw) > 16<<10 {
-			continue
+	for _, fixture := range chattest.Fixtures(f, "testdata/zoo") {
+		body := bytes.Join(fixture.HTTP.Pieces(f), nil)
+		if len(body) < 16<<10 {
+			f.Add(body, []byte{0, 6, 40})
 		}
-		var fixture zooFixture
-		require.NoError(f, json.Unmarshal(raw, &fixture))
-		var body []byte
-		for _, piece := range fixture.HTTP.pieces(f) {
-			body = append(body, piece...)
-		}
-		f.Add(body, []byte{0, 6, 40})
 	}
 	f.Add([]byte(texts(`"\ud83d"`, `"\ude00"`, `"<think>a</think>b"`)), []byte{2})
 	f.Fuzz(func(t *testing.T, body, cuts []byte) {

@@ -28,7 +28,7 @@ func (t handlerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	go func() {
 		defer stop()
 		defer inner.Body.Close()
-		w.serve(t.handler, inner)
+		w.serve(t.handler, inner) //nolint:contextcheck // the context is inner's
 	}()
 	select {
 	case <-w.ready:

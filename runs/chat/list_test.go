@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -14,7 +15,7 @@ func TestListModelsMergesMapAndUpstreams(t *testing.T) {
 	serve := func(status int, body string) string {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			asked.Add(1)
-			require.Equal(t, "/v1/models", r.URL.Path)
+			assert.Equal(t, "/v1/models", r.URL.Path)
 			w.WriteHeader(status)
 			_, _ = w.Write([]byte(body))
 		}))

@@ -18,12 +18,12 @@ func mended(raw []byte) ([]byte, bool) {
 	}
 	out := make([]byte, 0, len(raw)+16)
 	for i := 0; i < len(raw); {
-		switch {
-		case raw[i] == '"':
+		switch raw[i] {
+		case '"':
 			end := stringEnd(raw, i)
 			out = appendEscaped(out, raw[i:end])
 			i = end
-		case raw[i] == 'N' || raw[i] == 'I' || raw[i] == '-':
+		case 'N', 'I', '-':
 			n := notANumber(raw[i:])
 			if n > 0 {
 				out = append(out, "null"...)

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,9 @@ func conversation(messages []Message, orders []string, p profile) []Message {
 		rest = acknowledged(rest)
 	}
 	text := strings.Join(append(system, orders...), "\n\n")
+	if text == "" && len(rest) == 0 { // version 1 of the API runs an empty thread
+		return []Message{{Role: User, Content: []Part{{Text: emptyUser}}}}
+	}
 	if text == "" {
 		return rest
 	}
@@ -128,7 +132,7 @@ func instructed(messages []Message, text string) []Message {
 		return append([]Message{first}, messages...)
 	}
 	out := append([]Message(nil), messages...)
-	out[0].Content = append(first.Content, messages[0].Content...)
+	out[0].Content = slices.Concat(first.Content, messages[0].Content)
 	return out
 }
 
@@ -199,6 +203,12 @@ func (w *wireMessage) turn(m Message, state turnState, ids *callIDs, p profile) 
 		if details, err := marshal(state.Details); err == nil && len(state.Details) > 0 {
 			w.More["reasoning_details"] = details
 		}
+		if blocks, err := marshal(state.Blocks); err == nil && len(state.Blocks) > 0 {
+			w.More["thinking_blocks"] = blocks
+		}
+		if len(state.Parts) > 0 {
+			w.Content = withThoughts(state.Parts, textOf(m.Content), w.Content)
+		}
 		if p.fillReasoning && state.ReasoningName == "" {
 			w.More["reasoning_content"] = json.RawMessage(`""`)
 		}
@@ -206,6 +216,24 @@ func (w *wireMessage) turn(m Message, state turnState, ids *callIDs, p profile) 
 	if len(state.Extra) > 0 && !p.noExtras {
 		w.More["extra_content"] = state.Extra
 	}
+}
+
+// withThoughts returns the parts of a content that begins with thoughts, and
+// content when it cannot be written.
+func withThoughts(thoughts []json.RawMessage, text string, content json.RawMessage) json.RawMessage {
+	parts := slices.Clone(thoughts)
+	if text != "" {
+		raw, err := marshal(openai.ChatMessagePart{Type: openai.ChatMessagePartTypeText, Text: text})
+		if err != nil {
+			return content
+		}
+		parts = append(parts, raw)
+	}
+	raw, err := marshal(parts)
+	if err != nil {
+		return content
+	}
+	return raw
 }
 
 func turnContent(m Message, p profile) json.RawMessage {
@@ -217,8 +245,9 @@ func turnContent(m Message, p profile) json.RawMessage {
 		return json.RawMessage(`""`)
 	case emptyAsBlank:
 		return json.RawMessage(`" "`)
+	default:
+		return json.RawMessage(`null`)
 	}
-	return json.RawMessage(`null`)
 }
 
 func toolContent(parts []Part, p profile) json.RawMessage {
@@ -270,7 +299,7 @@ func (c *callIDs) mint(ours, native string) string {
 	if id == "" || c.used[id] {
 		id = ours
 		if c.short {
-			id = c.shortID(ours)
+			id = c.shortID()
 		}
 	}
 	c.used[id] = true
@@ -279,7 +308,7 @@ func (c *callIDs) mint(ours, native string) string {
 }
 
 // shortID returns nine letters and digits, the only form that Mistral takes.
-func (c *callIDs) shortID(ours string) string {
+func (c *callIDs) shortID() string {
 	for n := len(c.wire); ; n++ {
 		id := strconv.FormatInt(int64(n), 36)
 		id = "call00000"[:9-len(id)] + id

@@ -29,7 +29,7 @@ func read(body io.Reader, sink Sink, now func() time.Time) reading {
 	t := &tape{r: body}
 	f := &fold{sink: sink, now: now}
 	first, ok := t.peek()
-	ended := error(io.EOF)
+	var ended error
 	streamed := false
 	switch {
 	case !ok:

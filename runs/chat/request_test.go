@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"understudy/runs/chat/chattest"
 )
 
 // wireBody is the request as the backend decodes it.
@@ -28,7 +30,7 @@ func TestRequestKeepsZeros(t *testing.T) {
 	req.Tools = []Tool{{Name: "ping", Description: "<b>"}}
 	req.ToolChoice = ToolChoice{Mode: "required"}
 	body := wireBody(t, req, profile{stream: true})
-	holds(t, body, []zooAssertion{
+	chattest.Holds(t, body, []chattest.Assertion{
 		{Path: "temperature", Equals: 0.0},
 		{Path: "top_p", Equals: 0.0},
 		{Path: "tool_choice", Equals: "required"},
@@ -68,7 +70,7 @@ func TestConversation(t *testing.T) {
 
 func TestConversationOfNothing(t *testing.T) {
 	req := Request{Messages: []Message{{Role: User}}}
-	holds(t, wireBody(t, req, profile{}), []zooAssertion{{Path: "messages.0.content", Equals: emptyUser}})
+	chattest.Holds(t, wireBody(t, req, profile{}), []chattest.Assertion{{Path: "messages.0.content", Equals: emptyUser}})
 }
 
 func TestImages(t *testing.T) {
@@ -76,7 +78,7 @@ func TestImages(t *testing.T) {
 	req := Request{Messages: []Message{{Role: User, Content: []Part{
 		{Text: "what is this?"}, {Text: ""}, {ImageURL: data, Detail: "low"}, {ImageURL: "https://x/y.png"},
 	}}}}
-	holds(t, wireBody(t, req, profile{}), []zooAssertion{
+	chattest.Holds(t, wireBody(t, req, profile{}), []chattest.Assertion{
 		{Path: "messages.0.content.0.text", Equals: "what is this?"},
 		{Path: "messages.0.content.1.image_url.url", Equals: data},
 		{Path: "messages.0.content.1.image_url.detail", Equals: "low"},
@@ -91,7 +93,7 @@ func TestStateGoesBackToItsFamilyOnly(t *testing.T) {
 	req := Request{Messages: []Message{user("hi"), {Role: Assistant, State: state, Calls: []Call{
 		{ID: "call_1", Name: "a"}, {ID: "call_2", Name: "b"}, {ID: "call_3", Name: "c"},
 	}}}}
-	holds(t, wireBody(t, req, profile{}), []zooAssertion{
+	chattest.Holds(t, wireBody(t, req, profile{}), []chattest.Assertion{
 		{Path: "messages.1.tool_calls.0.id", Equals: "functions.a:0"},
 		{Path: "messages.1.tool_calls.1.id", Equals: "0"},
 		{Path: "messages.1.tool_calls.2.id", Equals: "call_3"}, // an id is never used twice
@@ -115,7 +117,7 @@ func TestReasoningDetailsAreJoined(t *testing.T) {
 		json.RawMessage(`{"type":"reasoning.text","index":0,"signature":"s"}`),
 		json.RawMessage(`{"type":"reasoning.encrypted","data":"x","index":1}`),
 	}
-	raw, err := marshal(joinDetails(pieces))
+	raw, err := marshal(joinBlocks(pieces, sameIndex))
 	require.NoError(t, err)
 	require.JSONEq(t, `[{"type":"reasoning.text","text":"ab","index":0,"signature":"s"},
 		{"type":"reasoning.encrypted","data":"x","index":1}]`, string(raw))

@@ -95,8 +95,10 @@ func (f *fold) settle(ended error, tools []Tool) (Answer, *failure) {
 		f.failure = classify(0, nil, nil)
 	}
 	if f.failure == nil && f.finish == finishFailed {
-		f.failure = &failure{code: ServerError, retry: true,
-			message: "The backend broke off its answer with an error."}
+		f.failure = &failure{
+			code: ServerError, retry: true,
+			message: "The backend broke off its answer with an error.",
+		}
 	}
 	answer := Answer{Usage: f.usage, Finish: FinishStop}
 	switch f.finish {
@@ -104,6 +106,7 @@ func (f *fold) settle(ended error, tools []Tool) (Answer, *failure) {
 		answer.Finish = FinishLength
 	case finishFilter:
 		answer.Finish = FinishContentFilter
+	default:
 	}
 	if f.failure == nil {
 		f.flush(answer.Finish)

@@ -1,9 +1,6 @@
 package chat
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "encoding/json"
 
 // turnState is Answer.State: what the backend that made a turn wants back with
 // it. Other backends refuse these members, so it names its origin and goes
@@ -20,6 +17,8 @@ type turnState struct {
 	ReasoningName string            `json:"reasoning_name,omitempty"`
 	Reasoning     string            `json:"reasoning,omitempty"`
 	Details       []json.RawMessage `json:"reasoning_details,omitempty"`
+	Parts         []json.RawMessage `json:"parts,omitempty"` // thoughts among the parts of the content
+	Blocks        []json.RawMessage `json:"thinking_blocks,omitempty"`
 	Extra         json.RawMessage   `json:"extra_content,omitempty"`
 }
 
@@ -31,7 +30,9 @@ func (f *fold) state(target Target, n int) json.RawMessage {
 		s.ReasoningName = f.reasoning.name
 		s.Reasoning = f.reasoning.text.String()
 	}
-	s.Details = joinDetails(f.reasoning.details)
+	s.Details = joinBlocks(f.reasoning.details, sameIndex)
+	s.Parts = signedOnes(joinBlocks(f.reasoning.parts, f.goesOn))
+	s.Blocks = signedOnes(joinBlocks(f.reasoning.blocks, f.goesOn))
 	extras := false
 	for _, c := range f.calls.settled()[:n] {
 		s.IDs = append(s.IDs, c.id)
@@ -41,7 +42,7 @@ func (f *fold) state(target Target, n int) json.RawMessage {
 	if !extras {
 		s.Extras = nil
 	}
-	if n == 0 && s.Reasoning == "" && s.Details == nil && s.Extra == nil {
+	if n == 0 && s.Reasoning == "" && s.Details == nil && s.Parts == nil && s.Blocks == nil && s.Extra == nil {
 		return nil
 	}
 	raw, err := marshal(s)
@@ -59,56 +60,4 @@ func readState(raw json.RawMessage, target Target) turnState {
 		return turnState{}
 	}
 	return s
-}
-
-// detail is one entry of reasoning_details while its pieces are joined.
-type detail struct {
-	members map[string]json.RawMessage
-	texts   map[string]*strings.Builder
-}
-
-// joinDetails puts the pieces of streamed reasoning details together: a piece
-// continues the last one when index and type are the same.
-func joinDetails(pieces []json.RawMessage) []json.RawMessage {
-	var joined []detail
-	for _, piece := range pieces {
-		var m map[string]json.RawMessage
-		if json.Unmarshal(piece, &m) != nil || m == nil {
-			continue
-		}
-		if n := len(joined); n == 0 || !joined[n-1].continuedBy(m) {
-			joined = append(joined, detail{map[string]json.RawMessage{}, map[string]*strings.Builder{}})
-		}
-		joined[len(joined)-1].add(m)
-	}
-	var out []json.RawMessage
-	for _, d := range joined {
-		for name, text := range d.texts {
-			d.members[name] = quoted(text.String())
-		}
-		if raw, err := marshal(d.members); err == nil {
-			out = append(out, raw)
-		}
-	}
-	return out
-}
-
-func (d detail) continuedBy(m map[string]json.RawMessage) bool {
-	return len(m["index"]) > 0 && string(d.members["index"]) == string(m["index"]) &&
-		string(d.members["type"]) == string(m["type"])
-}
-
-func (d detail) add(m map[string]json.RawMessage) {
-	for name, value := range m {
-		grows := name == "text" || name == "summary" || name == "data"
-		switch {
-		case grows && isString(value):
-			if d.texts[name] == nil {
-				d.texts[name] = &strings.Builder{}
-			}
-			d.texts[name].WriteString(stringOf(value))
-		case !isNothing(value):
-			d.members[name] = value
-		}
-	}
 }

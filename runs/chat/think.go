@@ -41,6 +41,7 @@ func (t *thinkFilter) add(s string) string {
 		return s
 	case thinkInside:
 		return t.inside(s)
+	case thinkUndecided:
 	}
 	t.held += s
 	start := strings.TrimLeft(t.held, blank)
@@ -90,6 +91,7 @@ func (t *thinkFilter) finish(brokeOff bool) string {
 			t.thought.Reset()
 			return text
 		}
+	case thinkBehind, thinkNone:
 	}
 	return ""
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"understudy/runs/chat/chattest"
 )
 
 // rawChunks turns texts into the chunks of a raw answer.
@@ -25,25 +27,25 @@ func TestEndsOfAnswers(t *testing.T) {
 	finished := `data: {"choices":[{"delta":{},"finish_reason":"stop"}]}` + "\n\n"
 	document := message(`{"content":"x"}`)
 	for name, tc := range map[string]struct {
-		answer zooAnswer
+		answer chattest.Answer
 		fails  string // contained in the error; "" = the answer is whole
 	}{
-		"hangs inside":             {zooAnswer{Status: 200, Chunks: rawChunks(begun), End: "hang"}, "nothing more"},
-		"hangs behind its finish":  {zooAnswer{Status: 200, Chunks: rawChunks(begun, finished), End: "hang"}, ""},
-		"hangs behind done":        {zooAnswer{Status: 200, Chunks: rawChunks(begun, "data: [DONE]\n\n"), End: "hang"}, ""},
-		"hangs inside a document":  {zooAnswer{Status: 200, Chunks: rawChunks(document[:20]), End: "hang"}, "nothing more"},
-		"hangs behind a document":  {zooAnswer{Status: 200, Chunks: rawChunks(document), End: "hang"}, ""},
-		"cut behind its finish":    {zooAnswer{Status: 200, Chunks: rawChunks(begun, finished), End: "cut"}, ""},
-		"a short document":         {zooAnswer{Status: 200, Body: &document, End: "cut"}, "broke"},
-		"closed behind its finish": {zooAnswer{Status: 200, Chunks: rawChunks(begun, finished), Framing: "close"}, ""},
-		"closed inside":            {zooAnswer{Status: 200, Chunks: rawChunks(begun), Framing: "close", Proto: "HTTP/1.0"}, "before it was finished"},
-		"not gzip":                 {zooAnswer{Status: 200, Headers: map[string]string{"Content-Encoding": "gzip"}, Body: &document}, "broke"},
-		"a redirect":               {zooAnswer{Status: 301, Headers: map[string]string{"Location": "/elsewhere"}, Body: &document}, "redirect"},
-		"a hanging error":          {zooAnswer{Status: 500, Chunks: rawChunks(`{"error":"broke`), End: "hang"}, "500"},
+		"hangs inside":             {chattest.Answer{Status: 200, Chunks: rawChunks(begun), End: "hang"}, "nothing more"},
+		"hangs behind its finish":  {chattest.Answer{Status: 200, Chunks: rawChunks(begun, finished), End: "hang"}, ""},
+		"hangs behind done":        {chattest.Answer{Status: 200, Chunks: rawChunks(begun, "data: [DONE]\n\n"), End: "hang"}, ""},
+		"hangs inside a document":  {chattest.Answer{Status: 200, Chunks: rawChunks(document[:20]), End: "hang"}, "nothing more"},
+		"hangs behind a document":  {chattest.Answer{Status: 200, Chunks: rawChunks(document), End: "hang"}, ""},
+		"cut behind its finish":    {chattest.Answer{Status: 200, Chunks: rawChunks(begun, finished), End: "cut"}, ""},
+		"a short document":         {chattest.Answer{Status: 200, Body: &document, End: "cut"}, "broke"},
+		"closed behind its finish": {chattest.Answer{Status: 200, Chunks: rawChunks(begun, finished), Framing: "close"}, ""},
+		"closed inside":            {chattest.Answer{Status: 200, Chunks: rawChunks(begun), Framing: "close", Proto: "HTTP/1.0"}, "before it was finished"},
+		"not gzip":                 {chattest.Answer{Status: 200, Headers: map[string]string{"Content-Encoding": "gzip"}, Body: &document}, "broke"},
+		"a redirect":               {chattest.Answer{Status: 301, Headers: map[string]string{"Location": "/elsewhere"}, Body: &document}, "redirect"},
+		"a hanging error":          {chattest.Answer{Status: 500, Chunks: rawChunks(`{"error":"broke`), End: "hang"}, "500"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := startZooServer(t, tc.answer)
-			client, err := New(Config{Upstreams: []Upstream{{BaseURL: server.url(), MaxRetries: -1, IdleTimeout: 100 * time.Millisecond}}})
+			server := chattest.Serve(t, tc.answer)
+			client, err := New(Config{Upstreams: []Upstream{{BaseURL: server.URL(), MaxRetries: -1, IdleTimeout: 100 * time.Millisecond}}})
 			require.NoError(t, err)
 			defer client.Close()
 			answer, err := client.Complete(t.Context(), hello("m"), nil)
@@ -53,7 +55,8 @@ func TestEndsOfAnswers(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, "x", answer.Text)
-			require.Equal(t, 1, server.count())
+			requests, _ := server.Counts()
+			require.Equal(t, 1, requests)
 		})
 	}
 }
@@ -63,10 +66,10 @@ func TestUnreachable(t *testing.T) {
 	require.NoError(t, err)
 	address := listener.Addr().String()
 	listener.Close()
-	plain := startZooServer(t, zooAnswer{Status: 200, Chunks: rawChunks(deltas(`{"content":"x"}`))})
+	plain := chattest.Serve(t, chattest.Answer{Status: 200, Chunks: rawChunks(deltas(`{"content":"x"}`))})
 	for base, want := range map[string]string{
 		"http://" + address: "connection refused",
-		strings.Replace(plain.url(), "http:", "https:", 1): "could not be reached",
+		strings.Replace(plain.URL(), "http:", "https:", 1): "could not be reached",
 	} {
 		client, err := New(Config{Upstreams: []Upstream{{BaseURL: base, MaxRetries: -1}}})
 		require.NoError(t, err)
@@ -79,15 +82,15 @@ func TestUnreachable(t *testing.T) {
 
 // A connection is used again, also behind an answer that ends in [DONE].
 func TestConnectionsAreReused(t *testing.T) {
-	server := startZooServer(t, zooAnswer{Status: 200, Chunks: rawChunks(deltas(`{"content":"x"}`))})
-	client, err := New(Config{Upstreams: []Upstream{{BaseURL: server.url()}}})
+	server := chattest.Serve(t, chattest.Answer{Status: 200, Chunks: rawChunks(deltas(`{"content":"x"}`))})
+	client, err := New(Config{Upstreams: []Upstream{{BaseURL: server.URL()}}})
 	require.NoError(t, err)
 	defer client.Close()
 	for range 5 {
 		_, err := client.Complete(t.Context(), hello("m"), nil)
 		require.NoError(t, err)
 	}
-	server.mu.Lock()
-	defer server.mu.Unlock()
-	require.Len(t, server.conns, 1)
+	requests, connections := server.Counts()
+	require.Equal(t, 5, requests)
+	require.Equal(t, 1, connections)
 }

@@ -2,99 +2,25 @@ package chat
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"reflect"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"understudy/runs/chat/chattest"
 )
 
 // The fixtures in testdata/zoo are answers of real backends, one behaviour
 // each, with the outcome that an API client must see.
 
-type zooFixture struct {
-	Name         string
-	RequestKind  string `json:"request_kind"`
-	ClientConfig struct {
-		Auth          Auth
-		APIKey        string `json:"api_key"`
-		IdleTimeoutMS int    `json:"idle_timeout_ms"`
-	} `json:"client_config"`
-	RunParams struct {
-		MaxCompletionTokens    int    `json:"max_completion_tokens"`
-		ParallelToolCalls      *bool  `json:"parallel_tool_calls"`
-		Instructions           string `json:"instructions"`
-		AdditionalInstructions string `json:"additional_instructions"`
-	} `json:"run_params"`
-	Thread []struct {
-		Role    Role
-		Content string
-	}
-	ExpectRequestHeaders map[string]string `json:"expect_request_headers"`
-	ExpectRequest        []zooAssertion    `json:"expect_request"`
-	HTTP                 zooAnswer
-	Expect               *zooOutcome
-	ExpectAlt            []zooOutcome `json:"expect_alt"`
-	Then                 []zooStep
-}
-
-type zooStep struct {
-	On            string
-	Outputs       []string
-	ExpectRequest []zooAssertion `json:"expect_request"`
-	HTTP          zooAnswer
-	Expect        *zooOutcome
-	ExpectAlt     []zooOutcome `json:"expect_alt"`
-}
-
-type zooOutcome struct {
-	Text      string
-	ToolCalls []struct{ Name, Arguments string } `json:"tool_calls"`
-	Usage     *struct {
-		PromptTokens     int `json:"prompt_tokens"`
-		CompletionTokens int `json:"completion_tokens"`
-		TotalTokens      int `json:"total_tokens"`
-	}
-	RunStatus        string     `json:"run_status"`
-	LastErrorCode    *ErrorCode `json:"last_error_code"`
-	IncompleteReason string     `json:"incomplete_reason"`
-	Reasoning        *string
-	Refusal          *string
-	Retry            *struct {
-		Retryable bool
-		AfterS    float64 `json:"after_s"`
-	}
-	Hint string
-}
-
-type zooAssertion struct {
-	Path        string
-	Absent      bool
-	Exists      bool
-	Equals      any
-	Matches     string
-	SameAs      string `json:"same_as"`
-	DiffersFrom string `json:"differs_from"`
-}
-
 func TestZoo(t *testing.T) {
-	files, err := filepath.Glob("testdata/zoo/*.json")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
+	fixtures := chattest.Fixtures(t, "testdata/zoo")
 	passed := 0
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		require.NoError(t, err)
-		var fixture zooFixture
-		require.NoError(t, json.Unmarshal(raw, &fixture), file)
+	for _, fixture := range fixtures {
 		t.Run(fixture.Name, func(t *testing.T) {
 			runFixture(t, fixture)
 			if !t.Failed() {
@@ -102,13 +28,12 @@ func TestZoo(t *testing.T) {
 			}
 		})
 	}
-	fmt.Printf("zoo: %d/%d\n", passed, len(files))
+	fmt.Printf("zoo: %d/%d\n", passed, len(fixtures))
 }
 
 // zooRun plays the part of a run.
 type zooRun struct {
 	t       *testing.T
-	server  *zooServer
 	client  *Client
 	request Request
 	usage   Usage
@@ -117,38 +42,20 @@ type zooRun struct {
 	last    []Call
 }
 
-func runFixture(t *testing.T, fx zooFixture) {
-	answers := []zooAnswer{fx.HTTP}
-	for _, step := range fx.Then {
-		answers = append(answers, step.HTTP)
-	}
-	r := newZooRun(t, fx, startZooServer(t, answers...))
-	steps := append([]zooStep{{Expect: fx.Expect, ExpectAlt: fx.ExpectAlt}}, fx.Then...)
-	for i, step := range steps {
-		if step.On == "retry" {
-			continue // the client makes this request by itself
-		}
-		if step.On == "tool_outputs" {
-			r.submit(step.Outputs)
-		}
+func runFixture(t *testing.T, fx chattest.Fixture) {
+	server := chattest.Serve(t, fx.Answers()...)
+	r := newZooRun(t, fx, server)
+	for _, step := range fx.Steps() {
+		r.submit(step.Outputs)
 		r.complete(step)
-		if i == 0 {
-			first, _ := r.server.seen(0)
-			for name, value := range fx.ExpectRequestHeaders {
-				require.Equal(t, value, first.header.Get(name))
-			}
-			checkRequest(t, r.server, 0, fx.ExpectRequest)
-		}
 	}
-	for i, step := range fx.Then {
-		checkRequest(t, r.server, i+1, step.ExpectRequest)
-	}
+	fx.CheckRequests(t, server)
 }
 
-func newZooRun(t *testing.T, fx zooFixture, server *zooServer) *zooRun {
-	r := &zooRun{t: t, server: server}
+func newZooRun(t *testing.T, fx chattest.Fixture, server *chattest.Server) *zooRun {
+	r := &zooRun{t: t}
 	upstream := Upstream{
-		Name: "zoo", BaseURL: server.url(), APIKey: "sk-zoo-key-1234567890", Auth: fx.ClientConfig.Auth,
+		Name: "zoo", BaseURL: server.URL(), APIKey: "sk-zoo-key-1234567890", Auth: Auth(fx.ClientConfig.Auth),
 		Stream: StreamAlways, MaxRetries: 1, IdleTimeout: 500 * time.Millisecond,
 	}
 	if fx.RequestKind == "json" {
@@ -181,7 +88,7 @@ func newZooRun(t *testing.T, fx zooFixture, server *zooServer) *zooRun {
 		}
 	}
 	for _, m := range fx.Thread {
-		r.add(m.Role, m.Content)
+		r.add(Role(m.Role), m.Content)
 	}
 	if len(fx.Thread) == 0 {
 		r.add(User, "Hello?")
@@ -191,15 +98,8 @@ func newZooRun(t *testing.T, fx zooFixture, server *zooServer) *zooRun {
 
 func zooTools() []Tool {
 	var tools []Tool
-	for name, parameters := range map[string]string{
-		"get_weather": "location", "get_current_weather": "location", "get_time": "tz",
-		"add": "a", "list_dir": "path", "ping": "",
-	} {
-		schema := json.RawMessage(`{"type":"object"}`)
-		if parameters != "" {
-			schema = json.RawMessage(`{"type":"object","properties":{"` + parameters + `":{}}}`)
-		}
-		tools = append(tools, Tool{Name: name, Parameters: schema})
+	for name, parameters := range chattest.Tools {
+		tools = append(tools, Tool{Name: name, Parameters: parameters})
 	}
 	return tools
 }
@@ -216,7 +116,7 @@ func (r *zooRun) submit(outputs []string) {
 }
 
 // complete makes the model call and stores the turn as a run does.
-func (r *zooRun) complete(step zooStep) {
+func (r *zooRun) complete(step chattest.Step) {
 	r.waits = nil
 	var shown recorder
 	answer, err := r.client.Complete(r.t.Context(), r.request, &shown)
@@ -245,18 +145,15 @@ func (r *zooRun) complete(step zooStep) {
 	r.compare(step, answer, err)
 }
 
-// compare accepts the recommended outcome, or one of the alternatives that the
-// fixture allows.
-func (r *zooRun) compare(step zooStep, answer Answer, err error) {
-	require.NotNil(r.t, step.Expect)
-	reason := r.differs(*step.Expect, answer, err)
-	require.Empty(r.t, reason)
+// compare accepts the recommended outcome only.
+func (r *zooRun) compare(step chattest.Step, answer Answer, err error) {
+	require.Empty(r.t, r.differs(*step.Expect, answer, err))
 }
 
 // differs says how the outcome of a run differs from the one that is wanted.
-func (r *zooRun) differs(want zooOutcome, answer Answer, err error) string {
+func (r *zooRun) differs(want chattest.Outcome, answer Answer, err error) string {
 	status, incomplete := "completed", ""
-	var code *ErrorCode
+	var code *string
 	switch {
 	case err != nil:
 		status = "failed"
@@ -264,7 +161,7 @@ func (r *zooRun) differs(want zooOutcome, answer Answer, err error) string {
 		if !errors.As(err, &failed) {
 			return "not a chat.Error: " + err.Error()
 		}
-		code = &failed.Code
+		code = (*string)(&failed.Code)
 		require.NotContains(r.t, failed.Message, "<")
 		require.NotContains(r.t, failed.Message, "sk-")
 		require.NotEmpty(r.t, failed.Message)
@@ -295,12 +192,12 @@ func (r *zooRun) differs(want zooOutcome, answer Answer, err error) string {
 	return r.differsInDetail(want, answer)
 }
 
-func (r *zooRun) differsInDetail(want zooOutcome, answer Answer) string {
+func (r *zooRun) differsInDetail(want chattest.Outcome, answer Answer) string {
 	if len(answer.Calls) != len(want.ToolCalls) {
 		return fmt.Sprintf("calls %v, want %v", answer.Calls, want.ToolCalls)
 	}
 	for i, call := range want.ToolCalls {
-		if answer.Calls[i].Name != call.Name || !sameArguments(answer.Calls[i].Arguments, call.Arguments) {
+		if answer.Calls[i].Name != call.Name || !chattest.SameArguments(answer.Calls[i].Arguments, call.Arguments) {
 			return fmt.Sprintf("call %v, want %v", answer.Calls[i], call)
 		}
 	}
@@ -318,76 +215,4 @@ func (r *zooRun) differsInDetail(want zooOutcome, answer Answer) string {
 		}
 	}
 	return ""
-}
-
-func sameArguments(a, b string) bool {
-	var x, y any
-	if json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil {
-		return reflect.DeepEqual(x, y)
-	}
-	return a == b
-}
-
-func checkRequest(t *testing.T, s *zooServer, i int, assertions []zooAssertion) {
-	t.Helper()
-	if len(assertions) == 0 {
-		return
-	}
-	req, ok := s.seen(i)
-	require.True(t, ok, "request %d never came", i)
-	holds(t, req.body, assertions)
-}
-
-// holds checks a request against assertions.
-func holds(t *testing.T, body any, assertions []zooAssertion) {
-	t.Helper()
-	for _, a := range assertions {
-		value, found := at(body, a.Path)
-		require.Equal(t, !a.Absent, found, a.Path)
-		if a.Exists {
-			require.NotNil(t, value, a.Path)
-		}
-		if a.Equals != nil {
-			require.Equal(t, a.Equals, value, a.Path)
-		}
-		if a.Matches != "" {
-			require.Regexp(t, regexp.MustCompile(a.Matches), value, a.Path)
-		}
-		if a.SameAs != "" {
-			other, _ := at(body, a.SameAs)
-			require.Equal(t, other, value, a.Path)
-		}
-		if a.DiffersFrom != "" {
-			other, _ := at(body, a.DiffersFrom)
-			require.NotEqual(t, other, value, a.Path)
-		}
-	}
-}
-
-// at walks a path like messages.-1.content.
-func at(body any, path string) (any, bool) {
-	for key := range strings.SplitSeq(path, ".") {
-		switch v := body.(type) {
-		case map[string]any:
-			var ok bool
-			if body, ok = v[key]; !ok {
-				return nil, false
-			}
-		case []any:
-			i, err := strconv.Atoi(key)
-			if err != nil {
-				return nil, false
-			}
-			if i < 0 {
-				i += len(v)
-			}
-			if i < 0 || i >= len(v) {
-				return nil, false
-			}
-			body = v[i]
-		default:
-			return nil, false
-		}
-	}
-	return body, true
 }

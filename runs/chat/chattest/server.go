@@ -1,8 +1,10 @@
-package chat
+// Package chattest plays backends for tests, byte for byte: with their framing,
+// their mistakes and the way they end. The zoo of backends that it serves is in
+// the testdata of package chat.
+package chattest
 
 import (
 	"bufio"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,109 +17,93 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// zooAnswer is an answer of a fixture, byte for byte.
-type zooAnswer struct {
-	Status  int
-	Headers map[string]string
-	Proto   string
-	Body    *string
-	Chunks  []json.RawMessage
-	Framing string
-	End     string
+// Request is what a backend saw.
+type Request struct {
+	Header http.Header
+	Body   any // the JSON
 }
 
-// pieces returns what is written and flushed on its own.
-func (a zooAnswer) pieces(t testing.TB) [][]byte {
-	if a.Body != nil {
-		return [][]byte{[]byte(*a.Body)}
-	}
-	var out [][]byte
-	for _, raw := range a.Chunks {
-		var text string
-		if json.Unmarshal(raw, &text) == nil {
-			out = append(out, []byte(text))
-			continue
-		}
-		var encoded struct{ B64 string }
-		require.NoError(t, json.Unmarshal(raw, &encoded))
-		data, err := base64.StdEncoding.DecodeString(encoded.B64)
-		require.NoError(t, err)
-		out = append(out, data)
-	}
-	return out
-}
-
-// zooRequest is what the server saw.
-type zooRequest struct {
-	header http.Header
-	body   any
-}
-
-// zooServer answers over raw TCP, so that framing and the end of an answer are
-// exactly the fixture's.
-type zooServer struct {
-	t        testing.TB
+// Server is a backend that answers over raw TCP, so that framing and the end of
+// an answer are exactly the fixture's. Out of answers, it repeats the last one.
+type Server struct {
 	listener net.Listener
-	answers  []zooAnswer
+	answers  []script
 	wg       sync.WaitGroup
 
 	mu       sync.Mutex
-	requests []zooRequest
+	requests []Request
 	conns    []net.Conn
+	stopped  bool
 }
 
-func startZooServer(t testing.TB, answers ...zooAnswer) *zooServer {
+// Serve starts a backend that stops with the test.
+func Serve(t testing.TB, answers ...Answer) *Server {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := &zooServer{t: t, listener: listener, answers: answers}
+	s := &Server{listener: listener}
+	for _, a := range answers {
+		s.answers = append(s.answers, script{a, a.Pieces(t)})
+	}
 	s.wg.Go(s.accept)
 	t.Cleanup(s.stop)
 	return s
 }
 
-func (s *zooServer) url() string { return "http://" + s.listener.Addr().String() + "/v1" }
+// script is an answer and the pieces in which it is written.
+type script struct {
+	Answer
+	pieces [][]byte
+}
 
-func (s *zooServer) accept() {
+// URL is the base URL of the backend.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() + "/v1" }
+
+func (s *Server) accept() {
 	for {
 		conn, err := s.listener.Accept()
 		if err != nil {
 			return
 		}
 		s.mu.Lock()
-		s.conns = append(s.conns, conn)
+		if s.conns = append(s.conns, conn); s.stopped {
+			_ = conn.Close()
+		}
 		s.mu.Unlock()
 		s.wg.Go(func() { s.serve(conn) })
 	}
 }
 
-func (s *zooServer) stop() {
-	s.listener.Close()
+func (s *Server) stop() {
+	_ = s.listener.Close()
 	s.mu.Lock()
+	s.stopped = true
 	for _, conn := range s.conns {
-		conn.Close()
+		_ = conn.Close()
 	}
 	s.mu.Unlock()
 	s.wg.Wait()
 }
 
-// seen returns request number i, or nothing when it never came.
-func (s *zooServer) seen(i int) (zooRequest, bool) {
+// Counts returns how many requests came, and over how many connections.
+func (s *Server) Counts() (requests, connections int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.requests), len(s.conns)
+}
+
+// Seen returns request number i, or nothing when it never came.
+func (s *Server) Seen(i int) (Request, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i >= len(s.requests) {
-		return zooRequest{}, false
+		return Request{}, false
 	}
 	return s.requests[i], true
 }
 
-func (s *zooServer) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.requests)
-}
-
-func (s *zooServer) serve(conn net.Conn) {
-	defer conn.Close()
+func (s *Server) serve(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
 	in := bufio.NewReader(conn)
 	for {
 		req, err := http.ReadRequest(in)
@@ -131,7 +117,7 @@ func (s *zooServer) serve(conn net.Conn) {
 		var body any
 		_ = json.Unmarshal(raw, &body)
 		s.mu.Lock()
-		s.requests = append(s.requests, zooRequest{req.Header, body})
+		s.requests = append(s.requests, Request{req.Header, body})
 		answer := s.answers[min(len(s.requests), len(s.answers))-1]
 		s.mu.Unlock()
 		if !s.write(conn, answer) {
@@ -141,10 +127,9 @@ func (s *zooServer) serve(conn net.Conn) {
 }
 
 // write reports whether the connection may be used again.
-func (s *zooServer) write(conn net.Conn, a zooAnswer) bool {
-	pieces := a.pieces(s.t)
+func (s *Server) write(conn net.Conn, a script) bool {
 	total := 0
-	for _, p := range pieces {
+	for _, p := range a.pieces {
 		total += len(p)
 	}
 	framing := a.Framing
@@ -155,8 +140,8 @@ func (s *zooServer) write(conn net.Conn, a zooAnswer) bool {
 		}
 	}
 	_, _ = io.WriteString(conn, a.head(framing, total))
-	for i, p := range pieces {
-		if a.End == "cut" && framing == "length" && i == len(pieces)-1 {
+	for i, p := range a.pieces {
+		if a.End == "cut" && framing == "length" && i == len(a.pieces)-1 {
 			p = p[:len(p)/2]
 		}
 		if framing == "chunked" {
@@ -181,7 +166,7 @@ func (s *zooServer) write(conn net.Conn, a zooAnswer) bool {
 	return framing != "close" && a.Proto != "HTTP/1.0"
 }
 
-func (a zooAnswer) head(framing string, total int) string {
+func (a Answer) head(framing string, total int) string {
 	var head strings.Builder
 	proto := a.Proto
 	if proto == "" {

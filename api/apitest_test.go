@@ -1,0 +1,352 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"understudy/api"
+	"understudy/api/keys"
+	"understudy/api/wire"
+	"understudy/assistants"
+	"understudy/files"
+	"understudy/runs"
+	"understudy/runs/chat"
+	"understudy/runs/chat/builtin"
+	"understudy/store"
+	"understudy/threads"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		fmt.Println(published.summary())
+		os.Exit(code)
+	}))
+}
+
+// settings are how a test's server differs from the usual one.
+type settings struct {
+	keys        bool
+	anyHost     bool
+	corsOrigins []string
+	model       http.HandlerFunc // Chat Completions; nil = the built-in model
+	strict      bool             // models are refused unless they are called "known"
+	fault       bool             // the list of models panics
+	broken      bool             // the database is closed under the server
+}
+
+// testServer is a whole Understudy: a database file, the engine, a model and the API.
+type testServer struct {
+	t       testing.TB
+	db      *store.DB
+	handler http.Handler
+	url     string   // the loopback server's, without a path
+	headers []string // names and values that every request carries
+}
+
+// newServer starts a server on loopback.
+func newServer(t testing.TB, o settings) *testServer {
+	t.Helper()
+	s := assemble(t, o)
+	listening := httptest.NewServer(s.handler)
+	t.Cleanup(listening.Close)
+	s.url = listening.URL
+	return s
+}
+
+// testModels refuses models the way the program does.
+type testModels struct {
+	client *chat.Client
+	fault  bool
+}
+
+func (m testModels) CheckModel(model string) error {
+	if _, err := m.client.Route(model); err != nil {
+		return &wire.Error{Message: "The requested model '" + model + "' does not exist.", Param: "model", Code: "model_not_found"}
+	}
+	return nil
+}
+
+func (m testModels) Models(ctx context.Context) ([]string, error) {
+	if m.fault {
+		panic("a fault")
+	}
+	return m.client.ListModels(ctx), nil
+}
+
+// assemble makes the parts of a server and lets the engine work.
+func assemble(t testing.TB, o settings) *testServer {
+	t.Helper()
+	dir, logger := t.TempDir(), slog.New(slog.DiscardHandler)
+	db, err := store.Open(t.Context(), store.Options{Dir: dir, Durability: store.Normal, Logger: logger})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	blobs, err := files.OpenBlobs(filepath.Join(dir, "files"))
+	require.NoError(t, err)
+	model := http.Handler(builtin.New(builtin.Options{}))
+	if o.model != nil {
+		model = o.model
+	}
+	client, err := chat.New(chat.Config{
+		Upstreams:    []chat.Upstream{{Name: "test", BaseURL: "test://model", MaxRetries: -1}},
+		Models:       []chat.Mapping{{Pattern: "known", Target: "test/known"}},
+		ModelsStrict: o.strict,
+		Schemes:      map[string]http.RoundTripper{"test": chat.HandlerTransport(model)},
+		Logger:       logger,
+	})
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	served := testModels{client: client, fault: o.fault}
+	fileService := files.NewService(db, blobs, time.Now)
+	assistantService := assistants.NewService(db, fileService, served, time.Now)
+	engine := runs.NewEngine(runs.EngineOptions{Store: db, Model: client, Images: fileService, Logger: logger, Now: time.Now})
+	options := api.Options{
+		Assistants: assistantService,
+		Threads:    threads.NewService(db, fileService, time.Now),
+		Runs: runs.NewService(runs.ServiceOptions{
+			Store: db, Engine: engine, Assistants: assistantService, Threads: db, Files: fileService, Models: served, Now: time.Now,
+		}),
+		Files: fileService, Models: served, Answers: db,
+		AnyHost: o.anyHost, CORSOrigins: o.corsOrigins,
+		Ready: db.Ping, Version: "test", Logger: logger, Now: time.Now,
+	}
+	if o.keys {
+		options.Keys = db
+	}
+	require.NoError(t, engine.Start(t.Context()))
+	t.Cleanup(engine.Stop)
+	if o.broken {
+		engine.Stop()
+		require.NoError(t, db.Close())
+	}
+	return &testServer{t: t, db: db, handler: api.New(options)}
+}
+
+// with returns the same server for a client that sends more headers.
+func (s *testServer) with(headers ...string) *testServer {
+	other := *s
+	other.headers = append(append([]string{}, s.headers...), headers...)
+	return &other
+}
+
+// as returns the server for the subtest t.
+func (s *testServer) as(t testing.TB) *testServer {
+	other := *s
+	other.t = t
+	return &other
+}
+
+// newKey makes an API key of a project and returns the server for its owner.
+func (s *testServer) newKey(project string) *testServer {
+	s.t.Helper()
+	key, text := keys.Mint(project, "test", time.Now())
+	require.NoError(s.t, s.db.CreateKey(s.t.Context(), key))
+	return s.with("Authorization", "Bearer "+text)
+}
+
+// reply is what came back, read to its end.
+type reply struct {
+	t      testing.TB
+	status int
+	header http.Header
+	body   []byte
+}
+
+// request makes a request as the server's client would send it: headers are
+// names and values; Host is one of them.
+func (s *testServer) request(method, path string, body io.Reader, headers ...string) *http.Request {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, body)
+	require.NoError(s.t, err)
+	all := append(append([]string{}, s.headers...), headers...)
+	for i := 0; i < len(all); i += 2 {
+		if all[i] == "Host" {
+			r.Host = all[i+1]
+			continue
+		}
+		r.Header.Set(all[i], all[i+1])
+	}
+	return r
+}
+
+// call sends a request and has its answer checked.
+func (s *testServer) call(method, path, body string, headers ...string) reply {
+	s.t.Helper()
+	return s.send(s.request(method, path, strings.NewReader(body), headers...))
+}
+
+func (s *testServer) send(r *http.Request) reply {
+	s.t.Helper()
+	return s.start(r)()
+}
+
+// start sends a request and returns what waits for its answer and checks it.
+func (s *testServer) start(r *http.Request) func() reply {
+	type outcome struct {
+		reply reply
+		err   error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			ended <- outcome{err: err}
+			return
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		ended <- outcome{reply{t: s.t, status: response.StatusCode, header: response.Header, body: body}, err}
+	}()
+	return func() reply {
+		s.t.Helper()
+		got := <-ended
+		require.NoError(s.t, got.err)
+		check(s.t, r, got.reply)
+		return got.reply
+	}
+}
+
+// together posts the same body n times at once.
+func (s *testServer) together(n int, path, body string) []reply {
+	s.t.Helper()
+	waits := make([]func() reply, n)
+	for i := range waits {
+		waits[i] = s.start(s.request("POST", path, strings.NewReader(body)))
+	}
+	replies := make([]reply, n)
+	for i, wait := range waits {
+		replies[i] = wait()
+	}
+	return replies
+}
+
+func (s *testServer) get(path string) reply    { s.t.Helper(); return s.call("GET", path, "").ok() }
+func (s *testServer) delete(path string) reply { s.t.Helper(); return s.call("DELETE", path, "").ok() }
+
+func (s *testServer) post(path, body string) reply {
+	s.t.Helper()
+	return s.call("POST", path, body).ok()
+}
+
+// upload sends a file and returns its object.
+func (s *testServer) upload(purpose, name, content string) reply {
+	s.t.Helper()
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	require.NoError(s.t, w.WriteField("purpose", purpose))
+	part, err := w.CreateFormFile("file", name)
+	require.NoError(s.t, err)
+	_, err = io.WriteString(part, content)
+	require.NoError(s.t, err)
+	require.NoError(s.t, w.Close())
+	return s.call("POST", "/v1/files", form.String(), "Content-Type", w.FormDataContentType())
+}
+
+// settle waits until a run is terminal or asks for something, and returns it.
+func (s *testServer) settle(run reply) reply {
+	s.t.Helper()
+	path := "/v1/threads/" + run.text("thread_id") + "/runs/" + run.text("id")
+	a := s.call("GET", path, "", "Prefer", "wait=20").ok()
+	require.NotContains(s.t, []string{"queued", "in_progress", "cancelling"}, a.text("status"), "%s", a.body)
+	return a
+}
+
+func (a reply) ok() reply {
+	a.t.Helper()
+	require.Equal(a.t, http.StatusOK, a.status, "%s", a.body)
+	return a
+}
+
+// refused asserts an error by its status, param and code, and returns its
+// message; param and code are "" for null.
+func (a reply) refused(status int, param, code string) string {
+	a.t.Helper()
+	require.Equal(a.t, fmt.Sprintf("%d param=%s code=%s", status, param, code),
+		fmt.Sprintf("%d param=%s code=%s", a.status, a.text("error.param"), a.text("error.code")), "%s", a.body)
+	return a.text("error.message")
+}
+
+// at returns a member of the answer by its path, such as "data.0.id".
+func (a reply) at(path string) any {
+	a.t.Helper()
+	var value any
+	require.NoError(a.t, json.Unmarshal(a.body, &value), "%s", a.body)
+	return member(value, path)
+}
+
+func member(value any, path string) any {
+	for name := range strings.SplitSeq(path, ".") {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[name]
+		case []any:
+			i, err := strconv.Atoi(name)
+			if err != nil || i >= len(v) {
+				return nil
+			}
+			value = v[i]
+		default:
+			return nil
+		}
+	}
+	return value
+}
+
+// text is at for a string, "" for null and for what is not there.
+func (a reply) text(path string) string {
+	a.t.Helper()
+	s, _ := a.at(path).(string)
+	return s
+}
+
+// ids lists the ids of a page.
+func (a reply) ids() []string {
+	a.t.Helper()
+	list := []string{}
+	data, _ := a.at("data").([]any)
+	for _, item := range data {
+		list = append(list, fmt.Sprint(member(item, "id")))
+	}
+	return list
+}
+
+// keyOrder lists the members of a JSON object in their order.
+func keyOrder(t testing.TB, object []byte) string {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(object))
+	token, err := dec.Token()
+	require.NoError(t, err)
+	require.Equal(t, json.Delim('{'), token)
+	var names []string
+	for dec.More() {
+		name, err := dec.Token()
+		require.NoError(t, err)
+		names = append(names, fmt.Sprint(name))
+		var value json.RawMessage
+		require.NoError(t, dec.Decode(&value))
+	}
+	return strings.Join(names, " ")
+}
+
+// raw returns a member of a JSON object as it stands there.
+func raw(t testing.TB, object []byte, name string) string {
+	t.Helper()
+	var members map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(object, &members))
+	return string(members[name])
+}

@@ -1,0 +1,35 @@
+package api
+
+import (
+	"github.com/gorilla/mux"
+)
+
+// Route is one route as the router knows it, for tests that must not forget one.
+type Route struct{ Method, Path string }
+
+// Routes walks the router: what a request can reach, with each verb.
+func Routes() ([]Route, error) {
+	var routes []Route
+	router := (&server{}).routes().(*mux.Router)
+	err := router.Walk(func(r *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := r.GetPathTemplate()
+		if err != nil {
+			return err
+		}
+		methods, err := r.GetMethods()
+		if err != nil { // a prefix, or the route that answers a wrong verb
+			return nil //nolint:nilerr // the router's way to say that there are none
+		}
+		for _, method := range methods {
+			routes = append(routes, Route{method, path})
+		}
+		return nil
+	})
+	return routes, err
+}
+
+// MaxBody is the largest JSON body, in bytes.
+const MaxBody = maxBody
+
+// KeepAlive is how long a stream is silent at most.
+const KeepAlive = keepAlive

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+
+	"understudy/runs/chat"
+	"understudy/runs/chat/builtin"
+)
+
+// newChat returns the client of the configured upstreams. Hop names this
+// process in every call, so that a call that comes back is known.
+func newChat(config Config, hop string, logger *slog.Logger) (*chat.Client, error) {
+	c := config.Chat()
+	c.Logger = logger
+	c.Schemes = map[string]http.RoundTripper{"builtin": chat.HandlerTransport(builtin.New(builtin.Options{}))}
+	for i := range c.Upstreams {
+		if c.Upstreams[i].Headers == nil {
+			c.Upstreams[i].Headers = map[string]string{}
+		}
+		c.Upstreams[i].Headers[chat.HopHeader] = hop
+	}
+	return chat.New(c)
+}
+
+// backends is the chat client in use. When another takes its place, the calls
+// under way come to their end on the old one, which is closed behind the last.
+type backends struct {
+	mu      sync.Mutex
+	current *generation
+}
+
+// generation is a chat client with the number of its calls.
+type generation struct {
+	client *chat.Client
+	calls  int
+	old    bool
+}
+
+func newBackends(client *chat.Client) *backends {
+	return &backends{current: &generation{client: client}}
+}
+
+// begin returns the client in use for a call, and what must be called when
+// that has ended.
+func (b *backends) begin() (client *chat.Client, end func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	g := b.current
+	g.calls++
+	return g.client, func() {
+		b.mu.Lock()
+		g.calls--
+		last := g.old && g.calls == 0
+		b.mu.Unlock()
+		if last {
+			g.client.Close()
+		}
+	}
+}
+
+// replace gives all calls from now on another client.
+func (b *backends) replace(client *chat.Client) {
+	b.mu.Lock()
+	old := b.current
+	old.old = true
+	idle := old.calls == 0
+	b.current = &generation{client: client}
+	b.mu.Unlock()
+	if idle {
+		old.client.Close()
+	}
+}
+
+// Close lets go of idle connections.
+func (b *backends) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.current.client.Close()
+}
+
+// Complete implements runs.Model.
+func (b *backends) Complete(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
+	client, end := b.begin()
+	defer end()
+	return client.Complete(ctx, req, sink)
+}
+
+// ContextWindow implements runs.Model.
+func (b *backends) ContextWindow(model string) int {
+	client, end := b.begin()
+	defer end()
+	return client.ContextWindow(model)
+}
+
+// Outgoing implements api.Upstreams.
+func (b *backends) Outgoing(model, upstream string) (ways []chat.Outgoing, done func(), err error) {
+	client, end := b.begin()
+	ways, done, err = client.Outgoing(model, upstream)
+	if err != nil {
+		end()
+		return nil, nil, err
+	}
+	return ways, func() { done(); end() }, nil
+}
+
+// reloadOn takes over the configuration that load reads whenever a signal
+// comes, until the app is closed.
+func (a *app) reloadOn(signals <-chan os.Signal, load func() (Config, error)) {
+	a.tasks.Go(func() {
+		for {
+			select {
+			case <-signals:
+				a.reload(load())
+			case <-a.stop:
+				return
+			}
+		}
+	})
+}
+
+// reload takes over what may change of a configuration while the server runs:
+// upstreams, models and models_strict, relay, cors_origins. When anything is
+// wrong with it, all stays as it was.
+func (a *app) reload(config Config, err error) {
+	var client *chat.Client
+	if err == nil {
+		client, err = newChat(config, a.hop, a.logger)
+	}
+	if err != nil {
+		for _, problem := range problems(err) {
+			a.logger.Error("the configuration was read again and is not taken over; the old one stays", "problem", problem)
+		}
+		return
+	}
+	for _, c := range []struct{ name, old, now string }{
+		{"listen", a.config.Listen, config.Listen},
+		{"data", a.config.Data, config.Data},
+		{"durability", string(a.config.Durability), string(config.Durability)},
+		{"auth", string(a.config.Auth), string(config.Auth)},
+		{"log_format", string(a.config.LogFormat), string(config.LogFormat)},
+	} {
+		if c.old != c.now {
+			a.logger.Warn("a changed setting counts from the next start on", "setting", c.name, "now", c.old, "then", c.now)
+		}
+	}
+	a.chat.replace(client)
+	a.handler.Change(config.CORSOrigins, config.Relay)
+	a.logger.Info("the configuration was read again and is taken over", "upstreams", config.Upstreams, "models", len(config.Models))
+}
+
+// problems are the single mistakes that an error joins.
+func problems(err error) []error {
+	if joined, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

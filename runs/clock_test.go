@@ -1,0 +1,152 @@
+package runs_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"understudy/runs"
+	"understudy/runs/chat"
+	"understudy/store"
+)
+
+// inVirtualTime runs a test whose clock stands still until all wait for it.
+func inVirtualTime(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
+}
+
+const lifetime = 600 * time.Second
+
+// TestExpiry lets the time of a run pass in each state.
+func TestExpiry(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		turn  turn
+		wait  bool // for a place that never comes free
+		texts []string
+		steps []string
+		story []string // behind the opening
+	}{
+		{"waiting for a place", nil, true, []string{"user: Hi"}, nil, []string{"run.expired usage=0"}},
+		{"silent model", hangs(), false, []string{"user: Hi"}, nil, []string{"run.in_progress", "run.expired usage=0"}},
+		{
+			"mid-stream", hangs("so far"), false, []string{"user: Hi", "assistant: so far [run_expired]"}, []string{"message_creation expired"},
+			concat([]string{"run.in_progress"}, spoken("so far")[:5], []string{
+				"message.incomplete [so far] reason=run_expired", "run.step.expired message_creation", "run.expired usage=0",
+			}),
+		},
+		{"requires action", saysAndCalls("I add.", "add"), false, []string{"user: Hi", "assistant: I add."}, []string{"message_creation completed usage=0", "tool_calls[add=null] expired"}, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T) {
+				w := open(t, worldOptions{maxRuns: 1})
+				if tc.wait {
+					gate := make(chan struct{}) // a model call that nothing breaks off
+					defer close(gate)
+					w.model.add(waits(gate, says("late")))
+					w.run(w.thread("Hi"))
+				} else {
+					w.model.add(tc.turn)
+				}
+				thread := w.thread("Hi")
+				r, log := w.stream(thread)
+				created := time.Unix(r.CreatedAt, 0)
+				require.Equal(t, created.Add(lifetime).Unix(), *r.ExpiresAt)
+
+				time.Sleep(time.Until(created.Add(lifetime - time.Second)))
+				synctest.Wait()
+				require.True(t, w.get(r).Status.Active())
+				time.Sleep(3 * time.Second)
+				synctest.Wait()
+				r = w.get(r)
+				require.Equal(t, runs.Expired, r.Status)
+				require.Nil(t, r.ExpiresAt)
+				require.Nil(t, r.RequiredAction)
+				require.NotNil(t, r.Usage)
+				require.Equal(t, tc.texts, w.texts(thread))
+				require.Equal(t, tc.steps, tellSteps(w.steps(r)))
+				if tc.story != nil {
+					require.Equal(t, append([]string{"run.created", "run.queued"}, tc.story...), story(t, read(log)))
+				}
+				_, err := w.say(thread, "free again")
+				require.NoError(t, err)
+			})
+		})
+	}
+}
+
+// several makes the store one that several processes share: no process may
+// free the leases of another.
+type several struct{ *store.DB }
+
+func (several) ReleaseDead(context.Context) error { return nil }
+
+func sharedStore(db *store.DB) runs.Store { return several{db} }
+
+// TestTakeOver crashes one process; another one takes its run when the lease ends.
+func TestTakeOver(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		w := open(t, worldOptions{stored: sharedStore}, hangs("Hel"), says("Hello"))
+		thread := w.thread("Hi")
+		began := time.Now()
+		r := w.run(thread)
+		<-w.model.called
+		w.engine.Crash()
+		w.attach()
+		require.NoError(t, w.engine.Start(w.ctx))
+		time.Sleep(29 * time.Second)
+		synctest.Wait()
+		require.Len(t, w.model.sent(), 1, "the lease still holds")
+		require.Equal(t, runs.Completed, w.settled(r).Status)
+		require.InDelta(t, 31, time.Since(began).Seconds(), 1.5)
+		require.Equal(t, []string{"user: Hi", "assistant: Hello"}, w.texts(thread))
+	})
+}
+
+// TestRenewal drives one run for minutes beside a second process that sweeps
+// the same database: nobody takes it over.
+func TestRenewal(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		w := open(t, worldOptions{stored: sharedStore}, hangsFor(5*time.Minute, says("Hello")))
+		first := w.engine
+		r := w.run(w.thread("Hi"))
+		<-w.model.called
+		w.attach()
+		require.NoError(t, w.engine.Start(w.ctx))
+		defer first.Stop()
+		require.Equal(t, runs.Completed, w.settled(r).Status)
+		require.Len(t, w.model.sent(), 1)
+	})
+}
+
+func hangsFor(d time.Duration, then turn) turn {
+	return func(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
+		time.Sleep(d)
+		return then(ctx, req, sink)
+	}
+}
+
+// TestStoreStaysAway gives an answer up at last, and tries again when the lease has ended.
+func TestStoreStaysAway(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		fail := make(chan error, 100)
+		w := open(t, worldOptions{stored: func(db *store.DB) runs.Store { return &failingStore{db, fail} }}, says("lost"), says("Hello"))
+		for range 8 {
+			fail <- store.ErrUnavailable
+		}
+		thread := w.thread("Hi")
+		began := time.Now()
+		r, log := w.stream(thread)
+		lines := story(t, read(log))
+		require.Equal(t, "error", lines[len(lines)-1])
+		require.Equal(t, runs.Completed, w.settled(r).Status)
+		require.Len(t, w.model.sent(), 2)
+		require.Equal(t, []string{"user: Hi", "assistant: Hello"}, w.texts(thread))
+		require.Less(t, time.Since(began), time.Minute)
+		require.Contains(t, w.logs.String(), "it will be taken up again")
+	})
+}
