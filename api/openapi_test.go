@@ -226,6 +226,10 @@ var deviations = []deviation{
 	// The hosted API took token caps below the described minimum of 256.
 	{"RunObject", "max_prompt_tokens", "v1 v2", noMinimum},
 	{"RunObject", "max_completion_tokens", "v1 v2", noMinimum},
+
+	// A run that a content filter cut short says so, as its message does; the
+	// described reasons are the two token caps.
+	{"RunObject", "incomplete_details", "v1 v2", filterReason},
 }
 
 func (d deviation) apply(doc *openapi3.T, version string) {
@@ -237,6 +241,16 @@ func (d deviation) apply(doc *openapi3.T, version string) {
 		panic("the description " + version + " has no " + d.schema + "." + d.property)
 	}
 	d.change(owner, d.property)
+}
+
+// filterReason adds content_filter to the reasons a run is incomplete for.
+func filterReason(owner *openapi3.Schema, property string) {
+	details := owner.Properties[property].Value
+	for _, s := range append(openapi3.SchemaRefs{owner.Properties[property]}, details.AnyOf...) {
+		if reason := s.Value.Properties["reason"]; reason != nil {
+			reason.Value.Enum = append(reason.Value.Enum, "content_filter")
+		}
+	}
 }
 
 // nullable lets a property be null. The schema is wrapped rather than changed,

@@ -111,7 +111,7 @@ func (d *driver) ask(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return d.interrupted(context.Cause(ctx), call)
 	default:
-		d.turn.catchUp(answer, nil)
+		d.turn.catchUp(answer)
 		return d.conclude(endFailed, call)
 	}
 }
@@ -166,7 +166,10 @@ func (d *driver) complete(ctx context.Context) (chat.Answer, int, error) {
 func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
 	t, at := d.turn, d.engine.now()
 	calls := d.rec.Run.toolCalls(answer, at)
-	t.catchUp(answer, calls)
+	t.catchUp(answer)
+	if len(calls) == 0 && answer.Finish == chat.FinishStop { // be it empty: clients read the newest message as the reply
+		t.open()
+	}
 	o, usage := outcomeOf(answer, calls), usageOf(answer.Usage)
 
 	change := &Change{Call: call}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"understudy/api/wire"
+	"understudy/runs/chat"
 )
 
 // Step is the run step object on the wire (spec section 6). ExpiresAt is what
@@ -92,6 +93,14 @@ type CalledTool struct {
 	Name      string  `json:"name"`
 	Arguments string  `json:"arguments"`
 	Output    *string `json:"output"`
+}
+
+// ofStep is the error as a step shows it: only a run has invalid_prompt.
+func (e *LastError) ofStep() *LastError {
+	if e == nil || e.Code != string(chat.InvalidPrompt) {
+		return e
+	}
+	return &LastError{Code: string(chat.ServerError), Message: e.Message}
 }
 
 // unanswered lists the function calls that wait for an output.

@@ -148,7 +148,7 @@ func (s *Step) end(e ending, at int64, reason *LastError) {
 	case StepExpired:
 		s.ExpiredAt = &at
 	case StepFailed:
-		s.FailedAt, s.LastError = &at, reason
+		s.FailedAt, s.LastError = &at, reason.ofStep()
 	}
 }
 

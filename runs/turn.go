@@ -79,18 +79,13 @@ func (t *turn) announce(s *Step) {
 	t.log.publish("thread.run.step.in_progress", s)
 }
 
-// catchUp shows what the settled answer has beyond what was streamed. An
-// answer without calls is always a message, be it empty: clients read the
-// newest message as the reply.
-func (t *turn) catchUp(answer chat.Answer, calls []ToolCall) {
+// catchUp shows what the answer has beyond what was streamed.
+func (t *turn) catchUp(answer chat.Answer) {
 	if rest, ok := strings.CutPrefix(answer.Text, t.text.String()); ok {
 		t.Text(rest)
 	}
 	if rest, ok := strings.CutPrefix(answer.Refusal, t.refusal.String()); ok {
 		t.Refusal(rest)
-	}
-	if len(calls) == 0 && answer.Finish == chat.FinishStop {
-		t.open()
 	}
 }
 
