@@ -213,3 +213,16 @@ func TestPaging(t *testing.T) {
 	require.Len(t, s.get("/v1/threads").ids(), 20, "the default is 20")
 	require.Len(t, s.get("/v1/threads?limit=100").ids(), 25)
 }
+
+// TestAChosenThreadIsMadeOnce: of many clients that ask for one id at once,
+// all get the same thread.
+func TestAChosenThreadIsMadeOnce(t *testing.T) {
+	s := newServer(t, settings{}).with("Understudy-Id", "thread_support")
+	var bodies []string
+	for _, got := range s.together(12, "/v1/threads", `{"messages":[{"role":"user","content":"hi"}]}`) {
+		bodies = append(bodies, string(got.ok().body))
+	}
+	require.Len(t, slices.Compact(bodies), 1)
+	require.Len(t, s.get("/v1/threads/thread_support/messages").ids(), 1)
+	require.Len(t, s.get("/v1/threads").ids(), 1)
+}

@@ -104,19 +104,23 @@ func withoutVersion(query string) string {
 // elsewhere answers what is none of the API's own routes: it is handed on, or
 // otherwise is for h.
 func (s *server) elsewhere(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	relay, other := s.authenticated(s.relay), s.plain(h)
 	return func(w http.ResponseWriter, r *http.Request) {
-		to, ok := s.destination(r)
-		if !ok {
-			s.plain(h)(w, r)
+		if _, ok := s.destination(r); ok {
+			relay(w, r)
 			return
 		}
-		s.authenticated(func(c *call) error { return s.relay(c, to) })(w, r)
+		other(w, r)
 	}
 }
 
 // relay hands a call on and its answer back, both byte for byte but for keys
 // and for the name of the model, when the models: map has another.
-func (s *server) relay(c *call, to destination) error {
+func (s *server) relay(c *call) error {
+	to, ok := s.destination(c.r)
+	if !ok { // the paths have just been changed
+		return badURL(c.w, c.r)
+	}
 	upstream, err := s.override(c.r)
 	if err != nil {
 		return err

@@ -288,3 +288,16 @@ func TestExpiry(t *testing.T) {
 		call("POST", "/v1/threads/"+run.text("thread_id")+"/messages", `{"role":"user","content":"free again"}`).ok()
 	})
 }
+
+// TestStreamOfADeletedThread: deleting the thread cancels its run, and the
+// stream comes to its end.
+func TestStreamOfADeletedThread(t *testing.T) {
+	model := newHeldModel(t)
+	s := newServer(t, settings{model: model.ServeHTTP})
+	a := s.post("/v1/assistants", `{"model":"m"}`).text("id")
+	th := s.post("/v1/threads", `{"messages":[{"role":"user","content":"hi"}]}`).text("id")
+	ended := s.start(s.request("POST", "/v1/threads/"+th+"/runs", strings.NewReader(`{"assistant_id":"`+a+`","stream":true}`)))
+	<-model.asked
+	s.delete("/v1/threads/" + th)
+	require.Equal(t, runStart+"thread.run.cancelling thread.run.cancelled done", strings.Join(names(readEvents(t, ended().body)), " "))
+}

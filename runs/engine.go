@@ -253,7 +253,7 @@ func (e *Engine) logEnd(rec *Record) {
 		"seconds", e.now().Unix() - r.CreatedAt,
 	}
 	if r.LastError != nil {
-		attrs = append(attrs, "code", r.LastError.Code, "error", r.LastError.Message)
+		attrs = append(attrs, "code", r.LastError.Code) // the message may quote the user
 	}
 	e.logger.Info("run ended", attrs...)
 }

@@ -55,6 +55,7 @@ type world struct {
 type worldOptions struct {
 	maxRuns int
 	grace   time.Duration
+	files   bool                       // keep files, which costs a tree of directories
 	stored  func(*store.DB) runs.Store // wraps the store the engine and the service see
 }
 
@@ -77,11 +78,13 @@ func (w *world) start() {
 	logger := slog.New(slog.NewTextHandler(w.logs, nil))
 	w.db, err = store.Open(context.WithoutCancel(w.ctx), store.Options{Dir: w.dir, Durability: store.Normal, Logger: logger})
 	require.NoError(w.t, err)
-	blobs, err := files.OpenBlobs(filepath.Join(w.dir, "files"))
-	require.NoError(w.t, err)
-	w.files = files.NewService(w.db, blobs, time.Now)
-	w.assistants = assistants.NewService(w.db, w.files, anyModel{}, time.Now)
-	w.threads = threads.NewService(w.db, w.files, time.Now)
+	if w.options.files {
+		blobs, err := files.OpenBlobs(filepath.Join(w.dir, "files"))
+		require.NoError(w.t, err)
+		w.files = files.NewService(w.db, blobs, time.Now)
+	}
+	w.assistants = assistants.NewService(w.db, w.fileChecks(), anyModel{}, time.Now)
+	w.threads = threads.NewService(w.db, w.fileChecks(), time.Now)
 	w.attach()
 	require.NoError(w.t, w.engine.Start(w.ctx))
 }
@@ -97,9 +100,21 @@ func (w *world) attach() {
 		MaxRuns: w.options.maxRuns, Grace: w.options.grace,
 	})
 	w.runs = runs.NewService(runs.ServiceOptions{
-		Store: seen, Engine: w.engine, Assistants: w.assistants, Threads: w.db, Files: w.files, Models: anyModel{}, Now: time.Now,
+		Store: seen, Engine: w.engine, Assistants: w.assistants, Threads: w.db, Files: w.fileChecks(), Models: anyModel{}, Now: time.Now,
 	})
 }
+
+// fileChecks is the world's files, or takes every file when it keeps none.
+func (w *world) fileChecks() assistants.Files {
+	if w.files == nil {
+		return anyFile{}
+	}
+	return w.files
+}
+
+type anyFile struct{}
+
+func (anyFile) CheckFiles(context.Context, string, []string) error { return nil }
 
 // anyModel takes every model.
 type anyModel struct{}

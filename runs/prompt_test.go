@@ -189,7 +189,7 @@ func TestCallsAcrossPages(t *testing.T) {
 
 // TestImages shows images by URL and by file; a file that is gone leaves a note.
 func TestImages(t *testing.T) {
-	w := open(t, worldOptions{})
+	w := open(t, worldOptions{files: true})
 	png := []byte("\x89PNG\r\n\x1a\n0000")
 	upload := func() string {
 		draft, err := w.files.Receive(bytes.NewReader(png))

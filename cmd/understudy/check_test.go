@@ -158,7 +158,7 @@ func TestCheckUpstreams(t *testing.T) {
 			says: []string{"u models failed HTTP status 401: the models cannot be listed", "u chat failed HTTP status 401: Incorrect API key provided: [key]", "-> look at the key, and at auth: (bearer, raw, api-key or none)"},
 		},
 		"no list and no model": {
-			script: func(q question) (int, string) { return 404, "" }, code: 1,
+			script: func(question) (int, string) { return 404, "" }, code: 1,
 			says: []string{"u models failed HTTP status 404: the models cannot be listed", "-> look at base_url, which usually ends in /v1", "u chat failed no model is known to ask", "-> name one with --model"},
 		},
 		"no list": {

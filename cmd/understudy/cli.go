@@ -121,7 +121,7 @@ func (KeysCmd) Help() string {
     understudy keys create laptop
     understudy keys create ci --project staging
     understudy keys list
-    understudy keys revoke key_abc123
+    understudy keys revoke 27upcmgak2lr
 
 The commands work on the data directory, while the server runs, too.
 `

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"text/tabwriter"
 	"time"
 
@@ -20,7 +21,7 @@ func openKeys(ctx context.Context, flags StoreFlags, sys System) (*store.DB, err
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	return store.OpenShared(ctx, store.Options{Dir: dir})
+	return store.OpenShared(ctx, store.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // Run makes a key and prints it, once.

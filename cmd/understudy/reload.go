@@ -100,12 +100,12 @@ func (b *backends) ContextWindow(model string) int {
 // Outgoing implements api.Upstreams.
 func (b *backends) Outgoing(model, upstream string) (ways []chat.Outgoing, done func(), err error) {
 	client, end := b.begin()
-	ways, done, err = client.Outgoing(model, upstream)
+	ways, sent, err := client.Outgoing(model, upstream)
 	if err != nil {
 		end()
 		return nil, nil, err
 	}
-	return ways, func() { done(); end() }, nil
+	return ways, func() { sent(); end() }, nil
 }
 
 // reloadOn takes over the configuration that load reads whenever a signal

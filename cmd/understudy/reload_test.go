@@ -163,7 +163,7 @@ func TestCallsEndWhereTheyBegan(t *testing.T) {
 	require.Empty(t, closed)
 
 	close(goOn)
-	require.ElementsMatch(t, []string{"old<nil>", "true<nil>"}, []string{await(t, answers, "an answer"), await(t, answers, "an answer")})
+	require.ElementsMatch(t, []string{"old<nil>", "true <nil>"}, []string{await(t, answers, "an answer"), await(t, answers, "an answer")})
 	await(t, closed, "the end of a connection")
 	await(t, closed, "the end of the other")
 }

@@ -222,9 +222,17 @@ func (u *Upstream) setHeaders(h http.Header) {
 // minSecret keeps short header values, like a version, out of the redaction.
 const minSecret = 8
 
-// secrets lists what must not appear in an error message.
+// secrets lists what must not appear in an error message or on the tape: the
+// key, header values, and keys inside the base URL's query.
 func (u *Upstream) secrets() []string {
 	var all []string
+	if base, err := url.Parse(u.BaseURL); err == nil {
+		for name, values := range base.Query() {
+			if secretName.MatchString(name) {
+				all = append(all, values...)
+			}
+		}
+	}
 	if u.APIKey != "" {
 		all = append(all, u.APIKey)
 	}

@@ -52,7 +52,13 @@ func (x *exchange) complete(ctx context.Context, body []byte, stream bool, sink 
 func (x *exchange) post(ctx context.Context, path string, body []byte, stream bool, consume func(*watchedBody)) *failure {
 	x.record.Request = body
 	x.record.Started = x.now()
-	defer func() { x.record.Ended = x.now() }()
+	defer func() {
+		x.record.Ended = x.now()
+		// The record is kept and shown; a backend may have quoted its key.
+		for _, secret := range x.upstream.secrets() {
+			x.record.Response = bytes.ReplaceAll(x.record.Response, []byte(secret), []byte("[key]"))
+		}
+	}()
 	if f := x.gate.enter(ctx); f != nil {
 		return f
 	}

@@ -12,6 +12,7 @@ const maxMessage = 1000
 var (
 	htmlTag     = regexp.MustCompile(`(?s)<!--.*?-->|</?[A-Za-z!][^>]*>`)
 	urlSecret   = regexp.MustCompile(`(?i)([?&](?:[a-z0-9_-]*(?:key|token|secret|signature|sig|password))=)[^&\s"']+`)
+	secretName  = regexp.MustCompile(`(?i)(?:key|token|secret|signature|sig|password)$`)
 	urlUser     = regexp.MustCompile(`(://)[^/\s@]+@`)
 	bearer      = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=*-]{6,}`)
 	keyPrefix   = regexp.MustCompile(`\b(?:sk|pk|rk|gsk|xai|hf|nvapi|AIza|fw|csk|tgp)[-_][A-Za-z0-9_*.-]{6,}|\bAIza[A-Za-z0-9_*-]{6,}`)

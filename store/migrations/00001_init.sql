@@ -43,6 +43,8 @@ CREATE TABLE messages (
 ) WITHOUT ROWID;
 CREATE INDEX messages_by_run ON messages (run_id, seq) WHERE run_id IS NOT NULL;
 
+-- The tables below have rows of a kilobyte and more, which a clustered table
+-- would spread over overflow pages.
 CREATE TABLE runs (
     thread_id   TEXT NOT NULL,
     seq         INTEGER NOT NULL,
@@ -57,7 +59,7 @@ CREATE TABLE runs (
     spent       TEXT NOT NULL,
     body        TEXT NOT NULL,
     PRIMARY KEY (thread_id, seq)
-) WITHOUT ROWID;
+);
 -- The lock of a thread: one active run at most.
 CREATE UNIQUE INDEX runs_lock ON runs (thread_id) WHERE active = 1;
 CREATE INDEX runs_active ON runs (id, runnable, expires_at, lease_until) WHERE active = 1;
@@ -78,7 +80,7 @@ CREATE TABLE steps (
     state      TEXT,
     body       TEXT NOT NULL,
     PRIMARY KEY (run_id, seq)
-) WITHOUT ROWID;
+);
 CREATE INDEX steps_calls ON steps (thread_id, after, id) WHERE calls = 1;
 
 -- The tape. request is the body as sent with its messages taken out; they lie
@@ -94,7 +96,7 @@ CREATE TABLE model_calls (
     messages   BLOB NOT NULL,
     response   BLOB NOT NULL,
     PRIMARY KEY (run_id, seq)
-) WITHOUT ROWID;
+);
 CREATE INDEX model_calls_by_thread ON model_calls (thread_id);
 
 CREATE TABLE prompt_messages (
@@ -102,7 +104,7 @@ CREATE TABLE prompt_messages (
     hash      BLOB NOT NULL,
     body      BLOB NOT NULL,
     PRIMARY KEY (thread_id, hash)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE files (
     seq        INTEGER PRIMARY KEY,
