@@ -182,3 +182,25 @@ func TestHeldPoll(t *testing.T) {
 	require.Equal(t, "completed", over.text("status"), "a run that has ended is answered at once")
 	s.call("GET", "/v1/threads/thread_none/runs/run_none", "", "Prefer", "wait=1").refused(404, "", "")
 }
+
+// TestAttachmentsReachTheThread shows that files attached for code_interpreter
+// become the thread's, however the message gets there.
+func TestAttachmentsReachTheThread(t *testing.T) {
+	s := newServer(t, settings{})
+	var files [4]string
+	for i := range files {
+		files[i] = s.upload("assistants", fmt.Sprintf("%d.csv", i), "a,b").text("id")
+	}
+	message := func(file, tool string) string {
+		return `{"role":"user","content":"hi","attachments":[{"file_id":"` + file + `","tools":[{"type":"` + tool + `"}]}]}`
+	}
+	thread := s.post("/v1/threads", `{"messages":[`+message(files[0], "code_interpreter")+`]}`)
+	require.Equal(t, []any{files[0]}, thread.at("tool_resources.code_interpreter.file_ids"))
+	path := "/v1/threads/" + thread.text("id")
+	s.post(path+"/messages", message(files[1], "code_interpreter"))
+	s.post(path+"/messages", message(files[1], "code_interpreter"))
+	s.post(path+"/messages", message(files[2], "file_search"))
+	a := s.post("/v1/assistants", `{"model":"m"}`)
+	s.settle(s.post(path+"/runs", `{"assistant_id":"`+a.text("id")+`","additional_messages":[`+message(files[3], "code_interpreter")+`]}`))
+	require.Equal(t, []any{files[0], files[1], files[3]}, s.get(path).at("tool_resources.code_interpreter.file_ids"))
+}

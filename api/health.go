@@ -18,11 +18,11 @@ func (s *server) healthz(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// readyz is the store's word on whether requests can be served.
+// readyz is the store's and the engine's word on whether requests can be served.
 func (s *server) readyz(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Ready(r.Context()); err != nil {
 		note(r.Context()).err = err
-		return &wire.Error{Kind: wire.Unavailable, Message: "Not ready: the store does not answer."}
+		return &wire.Error{Kind: wire.Unavailable, Message: "Not ready: the store or the engine is not up; the log says why."}
 	}
 	return writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 }

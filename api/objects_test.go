@@ -69,6 +69,7 @@ func TestThreads(t *testing.T) {
 	id := th.text("id")
 	require.Regexp(t, `^thread_[0-9A-Za-z]{24}$`, id)
 	require.Equal(t, string(th.body), string(s.get("/v1/threads/"+id).body))
+	require.Equal(t, string(th.body), string(s.get("/v1/threads/"+strings.Replace(id, "_", "%5F", 1)).body), "an id may be percent-encoded")
 
 	changed := s.post("/v1/threads/"+id, `{"metadata":{"a":"1","b":"2"}}`)
 	require.Equal(t, `{"a":"1","b":"2"}`, raw(t, changed.body, "metadata"))

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"compress/gzip"
 	"io"
 	"net/http"
 	"strings"
@@ -84,16 +85,33 @@ func removeConnection(header http.Header) {
 }
 
 // maxErrorAnswer is how much of an error is searched for the upstream's key, in
-// bytes; errors are sentences.
+// bytes, before and after it is unzipped; errors are sentences.
 const maxErrorAnswer = 64 << 10
 
 // withoutKey is the answer's content. Errors about a key like to repeat it, and
-// this one is not the client's.
+// this one is not the client's. An error that is changed comes plain.
 func withoutKey(from *http.Response, way chat.Outgoing) (content io.Reader, changed bool) {
-	if from.StatusCode < http.StatusBadRequest || from.Header.Get("Content-Encoding") != "" {
+	encoding := from.Header.Get("Content-Encoding")
+	if from.StatusCode < http.StatusBadRequest || encoding != "" && encoding != "gzip" {
 		return from.Body, false
 	}
 	page, err := io.ReadAll(io.LimitReader(from.Body, maxErrorAnswer))
-	shown := way.Redact(page)
-	return io.MultiReader(bytes.NewReader(shown), failing{err}, from.Body), !bytes.Equal(shown, page)
+	rest := io.MultiReader(failing{err}, from.Body)
+	plain := page
+	if encoding == "gzip" {
+		unzipped, err := gzip.NewReader(bytes.NewReader(page))
+		if err != nil {
+			return io.MultiReader(bytes.NewReader(page), rest), false
+		}
+		plain, _ = io.ReadAll(io.LimitReader(unzipped, maxErrorAnswer)) // what cannot be read cannot be searched
+	}
+	shown := way.Redact(plain)
+	switch {
+	case bytes.Equal(shown, plain):
+		return io.MultiReader(bytes.NewReader(page), rest), false
+	case encoding == "gzip":
+		from.Header.Del("Content-Encoding")
+		return bytes.NewReader(shown), true
+	}
+	return io.MultiReader(bytes.NewReader(shown), rest), true
 }

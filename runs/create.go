@@ -32,8 +32,9 @@ type Create struct {
 	ToolChoice             *ToolChoice
 	ParallelToolCalls      *bool
 	Stream                 bool
-	// MayBeEmpty lets a run have neither messages nor instructions, as version 1 did.
-	MayBeEmpty bool
+	// Version1 marks a run made under version 1 of the API, which might have
+	// neither messages nor instructions.
+	Version1 bool
 
 	// Thread is set by POST /threads/runs only.
 	Thread *threads.Create
@@ -76,7 +77,7 @@ func readCreate(o *wire.Object, dialect wire.Dialect) Create {
 		Truncation:          readTruncation(o),
 		ToolChoice:          readToolChoice(o, dialect),
 		ParallelToolCalls:   o.Bool("parallel_tool_calls"),
-		MayBeEmpty:          dialect == wire.V1,
+		Version1:            dialect == wire.V1,
 	}
 	if model := o.String("model", 0); model != nil {
 		c.Model = *model
@@ -179,6 +180,9 @@ func (c Create) build(a *assistants.Assistant, id, threadID string, createdAt in
 	}
 	if c.Tools != nil {
 		r.Tools = c.Tools
+	}
+	if c.Version1 {
+		r.ToolResources = a.ToolResources // version 1 echoed the assistant's file_ids
 	}
 	return r, r.checkToolChoice()
 }

@@ -64,6 +64,7 @@ type Engine struct {
 	live     map[string]*live
 	waiting  map[string]*Log // streams of runs that wait for a place
 	taken    int             // places in use
+	started  bool
 	stopping bool
 }
 
@@ -85,6 +86,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.store.ReleaseDead(ctx); err != nil {
 		return err
 	}
+	e.mu.Lock()
+	e.started = true
+	e.mu.Unlock()
 	e.wg.Add(1)
 	go e.sweep()
 	return nil
@@ -113,6 +117,19 @@ func (e *Engine) drain() {
 	if err := e.store.Release(context.Background(), e.owner); err != nil {
 		e.logger.Error("releasing runs", "error", err)
 	}
+}
+
+// Ready says why runs are not being driven, nil when they are.
+func (e *Engine) Ready() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case !e.started:
+		return errors.New("the engine has not started")
+	case e.stopping:
+		return errDraining
+	}
+	return nil
 }
 
 // sweep claims what nobody drives: runs that waited for a place, runs left by

@@ -25,7 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	for name, value := range map[string]string{"rapid.checks": "60", "rapid.steps": "60"} {
+	for name, value := range map[string]string{"rapid.checks": "30", "rapid.steps": "50"} {
 		_ = flag.Set(name, value) // the command line still has the last word
 	}
 	goleak.VerifyTestMain(m)

@@ -117,7 +117,7 @@ func (s *Service) prepare(ctx context.Context, project, threadID string, c Creat
 	}
 	n.Run = run
 	fromUser := func(m *threads.Message) bool { return m.Role == threads.User }
-	n.NeedsMessage = !c.MayBeEmpty && (run.Instructions == nil || *run.Instructions == "") && !slices.ContainsFunc(n.Messages, fromUser)
+	n.NeedsMessage = !c.Version1 && (run.Instructions == nil || *run.Instructions == "") && !slices.ContainsFunc(n.Messages, fromUser)
 	return n, s.models.CheckModel(run.Model)
 }
 

@@ -68,8 +68,21 @@ func insertMessages(tx *Tx, project string, messages []*threads.Message, tokens 
 			return nil, err
 		}
 		bodies[i] = body
+		if err := giveFiles(tx, project, m); err != nil {
+			return nil, err
+		}
 	}
 	return bodies, nil
+}
+
+// giveFiles lets the thread have what a message attaches for its tools.
+func giveFiles(tx *Tx, project string, m *threads.Message) error {
+	var probe threads.Thread
+	if !probe.Take(m) {
+		return nil
+	}
+	_, err := update(tx, threadsTable, project, m.ThreadID, func(t *threads.Thread) { t.Take(m) })
+	return err
 }
 
 // insertMessage puts a message at the end of its thread.

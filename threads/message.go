@@ -1,6 +1,7 @@
 package threads
 
 import (
+	"slices"
 	"strings"
 
 	"understudy/api/wire"
@@ -58,6 +59,10 @@ type Attachment struct {
 // AttachmentTool is code_interpreter or file_search.
 type AttachmentTool struct {
 	Type string `json:"type"`
+}
+
+func (a Attachment) allows(tool string) bool {
+	return slices.Contains(a.Tools, AttachmentTool{Type: tool})
 }
 
 // Text joins the text parts, refusals included, a line each.

@@ -6,6 +6,8 @@
 package threads
 
 import (
+	"slices"
+
 	"understudy/api/wire"
 	"understudy/assistants"
 )
@@ -55,8 +57,23 @@ func (c Create) Build(id string, createdAt int64, mint func() string) (*Thread, 
 	messages := make([]*Message, len(c.Messages))
 	for i, m := range c.Messages {
 		messages[i] = m.Build(mint(), id, createdAt)
+		t.Take(messages[i])
 	}
 	return t, messages
+}
+
+// Take gives the thread the files that a message attaches for code_interpreter,
+// each once, and reports whether there was a new one (spec section 13).
+func (t *Thread) Take(m *Message) bool {
+	taken := false
+	for _, a := range m.Attachments {
+		have := t.ToolResources.FileIDs()
+		if a.allows(assistants.CodeInterpreter) && !slices.Contains(have, a.FileID) {
+			t.ToolResources.CodeInterpreter = &assistants.CodeResources{FileIDs: append(slices.Clone(have), a.FileID)}
+			taken = true
+		}
+	}
+	return taken
 }
 
 // Modify is the body of POST /threads/{id}; nil members change nothing.

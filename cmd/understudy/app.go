@@ -78,7 +78,7 @@ func (a *app) wire(config Config) {
 		Hop:         a.hop,
 		AnyHost:     config.openToAll(),
 		CORSOrigins: config.CORSOrigins,
-		Ready:       a.db.Ping, Version: versionText(), Logger: a.logger, Now: time.Now,
+		Ready:       a.ready, Version: versionText(), Logger: a.logger, Now: time.Now,
 	}
 	if config.Auth == AuthKeys {
 		options.Keys = a.db
@@ -102,6 +102,11 @@ func (a *app) start(ctx context.Context) error {
 	a.tasks.Add(1)
 	go a.tidy()
 	return nil
+}
+
+// ready says why requests cannot be served, nil when they can.
+func (a *app) ready(ctx context.Context) error {
+	return errors.Join(a.engine.Ready(), a.db.Ping(ctx))
 }
 
 // tidyInterval is how late a file may be removed after its time.

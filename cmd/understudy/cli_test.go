@@ -11,12 +11,14 @@ import (
 func TestHelpTeaches(t *testing.T) {
 	for command, phrases := range map[string][]string{
 		"":            {"Usage: understudy <command>", "keys create [<name>]", "Answer the Assistants API."},
-		"serve":       {"OPENAI_API_KEY=sk-... understudy serve", "--listen=HOST:PORT", "UNDERSTUDY_UPSTREAM_URL", "api_key: ${OPENAI_API_KEY}", "models_strict: false"},
+		"serve":       {"OPENAI_API_KEY=sk-... understudy serve", "--listen=HOST:PORT", "UNDERSTUDY_UPSTREAM_URL", "api_key: ${OPENAI_API_KEY}", "models_strict: false", "relay: [/v1/fine_tuning, /mj]", "SIGHUP"},
 		"version":     {"--json"},
 		"keys":        {"understudy keys create ci --project staging"},
 		"keys create": {"--project=NAME", `The default is "default".`, "UNDERSTUDY_DATA"},
 		"keys list":   {"--json"},
 		"keys revoke": {"<id>"},
+
+		"upstreams check": {"understudy upstreams check --config understudy.yaml", "UNDERSTUDY_UPSTREAM_KEY", "--timeout", "The default is 30s."},
 	} {
 		t.Run(command, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -101,10 +101,10 @@ func TestReloadOnHangup(t *testing.T) {
 // TestCallsEndWhereTheyBegan replaces the client under a model call and under
 // a relayed call: both come to their end, and then the old connections close.
 func TestCallsEndWhereTheyBegan(t *testing.T) {
-	begun, goOn := make(chan struct{}), make(chan struct{})
+	begun, goOn := make(chan string), make(chan struct{})
 	closed := make(chan struct{}, 9)
-	old := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		begun <- struct{}{}
+	old := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun <- r.Header.Get(chat.HopHeader)
 		<-goOn
 		_, _ = io.WriteString(w, `{"choices":[{"index":0,"message":{"role":"assistant","content":"old"},"finish_reason":"stop"}]}`)
 	}))
@@ -126,7 +126,7 @@ func TestCallsEndWhereTheyBegan(t *testing.T) {
 		answer, err := b.Complete(t.Context(), chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Content: []chat.Part{{Text: "hi"}}}}}, nil)
 		answers <- fmt.Sprint(answer.Text, err)
 	}()
-	await(t, begun, "the model call")
+	require.Equal(t, "hop_x", await(t, begun, "the model call"))
 	ways, done, err := b.Outgoing("m", "")
 	require.NoError(t, err)
 	go func() {
@@ -145,7 +145,7 @@ func TestCallsEndWhereTheyBegan(t *testing.T) {
 		body, err := io.ReadAll(response.Body)
 		answers <- fmt.Sprint(len(body) > 50, err)
 	}()
-	await(t, begun, "the relayed call")
+	require.Equal(t, "hop_x", await(t, begun, "the relayed call"))
 
 	b.replace(client(named(t, "new")))
 	t.Cleanup(b.Close)

@@ -28,7 +28,7 @@ func (t handlerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	go func() {
 		defer stop()
 		defer inner.Body.Close()
-		w.serve(t.handler, inner) //nolint:contextcheck // the context is inner's
+		w.serve(t.handler, inner)
 	}()
 	select {
 	case <-w.ready:
@@ -78,13 +78,14 @@ func (w *pipeWriter) Flush() { w.WriteHeader(http.StatusOK) }
 // serve runs the handler and ends the body: cleanly when the handler
 // returned by itself, as a broken connection when it panicked.
 func (w *pipeWriter) serve(h http.Handler, req *http.Request) {
+	ctx := req.Context()
 	defer func() {
 		err := io.EOF
 		switch {
 		case recover() != nil:
 			err = io.ErrUnexpectedEOF
-		case req.Context().Err() != nil:
-			err = context.Cause(req.Context()) // the handler gave up, this is no end
+		case ctx.Err() != nil:
+			err = context.Cause(ctx) // the handler gave up, this is no end
 		}
 		w.WriteHeader(http.StatusOK)
 		_ = w.body.CloseWithError(err)
