@@ -99,7 +99,23 @@ func (c *call) metadata() (wire.Metadata, error) {
 	return m, o.Err()
 }
 
-func (c *call) page() (wire.Page, error) { return wire.ParsePage(c.r.URL.Query(), wire.ListLimits) }
+// query reads the query string; one that cannot be read is refused rather than
+// read in part.
+func (c *call) query() (url.Values, error) {
+	query, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return nil, wire.Invalidf("The query string of the request could not be read.")
+	}
+	return query, nil
+}
+
+func (c *call) page() (wire.Page, error) {
+	query, err := c.query()
+	if err != nil {
+		return wire.Page{}, err
+	}
+	return wire.ParsePage(query, wire.ListLimits)
+}
 
 // chosenID returns the id that the client wants its new object to have, ""
 // when it leaves the choice to the server.

@@ -22,7 +22,11 @@ func (s *server) createFile(c *call) error {
 }
 
 func (s *server) listFiles(c *call) error {
-	query, err := files.ReadQuery(c.r.URL.Query())
+	values, err := c.query()
+	if err != nil {
+		return err
+	}
+	query, err := files.ReadQuery(values)
 	if err != nil {
 		return err
 	}

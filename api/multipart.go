@@ -82,7 +82,7 @@ func (f *form) readParts(body *meteredBody, reader *multipart.Reader) error {
 	for {
 		body.startHeaders()
 		part, err := reader.NextRawPart() // raw: the content is stored as it was sent
-		if err == io.EOF {                //nolint:errorlint // bare only at the closing boundary
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
@@ -211,7 +211,7 @@ type watchedReader struct {
 
 func (w *watchedReader) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // the multipart reader returns it bare
+	if err != nil && err != io.EOF {
 		w.err = err
 	}
 	return n, err

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -162,7 +160,7 @@ func putBlob(t *testing.T, b *Blobs, content string) string {
 func requireWire(t *testing.T, err error, want wire.Error) {
 	t.Helper()
 	var got *wire.Error
-	require.True(t, errors.As(err, &got), "%v is no *wire.Error", err)
+	require.ErrorAs(t, err, &got)
 	require.Equal(t, want, *got)
 }
 
@@ -171,5 +169,5 @@ func requireUnavailable(t *testing.T, err error, phrase string) {
 	var got *wire.Error
 	require.ErrorAs(t, err, &got)
 	require.Equal(t, wire.Unavailable, got.Kind)
-	require.True(t, strings.Contains(got.Message, phrase), got.Message)
+	require.Contains(t, got.Message, phrase)
 }

@@ -106,11 +106,12 @@ func TestCancelAtOnce(t *testing.T) {
 
 // TestCancelWhileClaimed cancels between the commit of a claim and the launch.
 func TestCancelWhileClaimed(t *testing.T) {
-	claimed := make(chan chan struct{})
-	w := open(t, worldOptions{maxRuns: 1, stored: func(db *store.DB) runs.Store { return &heldClaims{Store: db, claimed: claimed} }}, says("first"), hangs())
-	first := w.run(w.thread("Hi"))
-	r, log := w.stream(w.thread("Hi")) // waits, unless the first has ended already
-	w.settled(first)
+	claimed, gate := make(chan chan struct{}), make(chan struct{})
+	held := func(db *store.DB) runs.Store { return &heldClaims{Store: db, claimed: claimed} }
+	w := open(t, worldOptions{maxRuns: 1, stored: held}, waits(gate, says("first")), hangs())
+	w.run(w.thread("Hi"))
+	r, log := w.stream(w.thread("Hi")) // waits for the first one's place
+	close(gate)
 	goOn := <-claimed
 	answer, err := w.cancel(r)
 	require.NoError(t, err)

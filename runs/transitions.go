@@ -147,6 +147,7 @@ func (s *Step) end(e ending, at int64, reason *LastError) {
 		s.CancelledAt = &at
 	case StepExpired:
 		s.ExpiredAt = &at
+	case StepInProgress, StepCompleted: // no ending leaves a step in these
 	case StepFailed:
 		s.FailedAt, s.LastError = &at, reason.ofStep()
 	}

@@ -79,7 +79,7 @@ func plainInsert(pool *sql.DB, insert *sql.Stmt, n int) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Stmt(insert).Exec(fmt.Sprintf("row_%012d", n), "thread", benchBody); err != nil {
+	if _, err := tx.Stmt(insert).Exec(fmt.Sprintf("row_%012d", n), "thread", benchBody); err != nil { //nolint:sqlclosecheck // the transaction closes it
 		return err
 	}
 	return tx.Commit()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 
 	"understudy/api/wire"
 )
@@ -101,13 +100,4 @@ func readItems(r Reader, query string, args ...any) ([]wire.Item, error) {
 		items = append(items, item)
 	}
 	return items, rows.Err()
-}
-
-// placeholders writes $from … for n arguments.
-func placeholders(from, n int) string {
-	parts := make([]string, n)
-	for i := range parts {
-		parts[i] = "$" + strconv.Itoa(from+i)
-	}
-	return strings.Join(parts, ", ")
 }

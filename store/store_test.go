@@ -43,9 +43,9 @@ func reopen(t testing.TB, options Options) *DB {
 	return db
 }
 
-func write(t testing.TB, db *DB, query string, args ...any) {
+func write(t testing.TB, db *DB, query string) {
 	t.Helper()
-	require.NoError(t, db.Write(t.Context(), exec(query, args...)))
+	require.NoError(t, db.Write(t.Context(), exec(query)))
 }
 
 // exec is an operation of one statement.

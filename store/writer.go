@@ -148,9 +148,9 @@ func (w *writer) refill() {
 	if expected <= 1 {
 		return
 	}
-	start := time.Now()
+	start := time.Now() //nolint:forbidigo // it bounds yields, not time: where the clock stands still their number does
 	for range refillYields {
-		if w.waiting.Load() >= expected || time.Since(start) > refillWait {
+		if w.waiting.Load() >= expected || time.Since(start) > refillWait { //nolint:forbidigo // as above
 			return
 		}
 		runtime.Gosched()
@@ -241,7 +241,7 @@ func (w *writer) applyNested(op *operation) error {
 	w.apply(op)
 	if op.err != nil {
 		if err := w.conn.exec("ROLLBACK TO operation"); err != nil {
-			return fmt.Errorf("%w: another write in the transaction failed: %v", ErrUnavailable, op.err)
+			return fmt.Errorf("%w: another write in the transaction failed: %w", ErrUnavailable, op.err)
 		}
 	}
 	if err := w.conn.exec("RELEASE operation"); err != nil {

@@ -234,7 +234,7 @@ func TestHooksRunAfterTheCommit(t *testing.T) {
 
 func TestTxReadsItsOwnWrites(t *testing.T) {
 	db := openTest(t, Normal)
-	require.NoError(t, db.Write(t.Context(), func(ctx context.Context, tx *Tx) error {
+	require.NoError(t, db.Write(t.Context(), func(_ context.Context, tx *Tx) error {
 		var seq int64
 		if err := tx.QueryRow("INSERT INTO items (id) VALUES ($1) RETURNING seq", "a").Scan(&seq); err != nil {
 			return err

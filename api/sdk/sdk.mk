@@ -6,7 +6,7 @@ SDK_PYTHON := 3.54.0 1.109.1 1.20.0
 PYTHON     ?= python3
 
 .PHONY: sdk-install
-sdk-install: $(SDK_PYTHON:%=$(SDK_DIR)/python-%/.installed) $(SDK_DIR)/node/.installed ## Install the SDKs that test-sdk uses into .sdk.
+sdk-install: $(SDK_PYTHON:%=$(SDK_DIR)/python-%/.installed) $(SDK_DIR)/node/.installed $(SDK_DIR)/.openai-go ## Install the SDKs that test-sdk uses into .sdk.
 
 $(SDK_DIR)/python-%/.installed: api/sdk/python/requirements-%.txt
 	rm -rf $(@D)
@@ -19,6 +19,12 @@ $(SDK_DIR)/node/.installed: api/sdk/node/package.json api/sdk/node/package-lock.
 	mkdir -p $(@D)
 	cp $^ $(@D)
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+# The compiler works a minute on openai-go, even without optimisation. The flags are those that sdk_test.go has.
+$(SDK_DIR)/.openai-go: go.mod
+	mkdir -p $(@D)
+	CGO_ENABLED=0 $(GO) build -gcflags='github.com/openai/openai-go/v3/...=-N -l' github.com/openai/openai-go/v3
 	touch $@
 
 # What cannot be installed is named by the test: a failure when CI is set, else a skip.

@@ -33,7 +33,9 @@ func (s Secret) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, s
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // MarshalText implements encoding.TextMarshaler, which JSON and YAML heed.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s Secret) MarshalText() ([]byte, error) { //nolint:unparam // encoding.TextMarshaler has an error
+	return []byte(s.String()), nil
+}
 
 // publicURL is a URL without what may be a secret in it: the user's password
 // and the values of the query.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -42,6 +43,8 @@ func FuzzReader(f *testing.F) {
 			f.Add(body, []byte{0, 6, 40})
 		}
 	}
+	f.Add([]byte(deltas(`{"content":[{"type":"thinking","thinking":"a"}],"thinking_blocks":[{"type":"thinking","thinking":"b"}]}`,
+		`{"content":[{"type":"thinking","thinking":[{"type":"text","text":"a"}],"signature":"s"}],"thinking_blocks":[{"signature":"t"}]}`, `{"content":"x"}`)), []byte{9, 9})
 	f.Add([]byte(texts(`"\ud83d"`, `"\ude00"`, `"<think>a</think>b"`)), []byte{2})
 	f.Fuzz(func(t *testing.T, body, cuts []byte) {
 		whole, shown := readAll(strings.NewReader(string(body)))
@@ -54,6 +57,17 @@ func FuzzReader(f *testing.F) {
 			require.NotEmpty(t, c.Arguments)
 			require.True(t, utf8.ValidString(c.Name+c.Arguments))
 		}
+		require.Equal(t, stateOf(strings.NewReader(string(body))), stateOf(&splitReader{data: body, cuts: cuts}))
 		_ = classify(500, nil, body)
 	})
+}
+
+// stateOf returns what would be stored with the answer.
+func stateOf(body io.Reader) string {
+	r := read(body, nil, time.Now)
+	answer, f := r.fold.settle(r.ended, zooTools())
+	if f != nil {
+		return ""
+	}
+	return string(r.fold.state(Target{"up", "m"}, len(answer.Calls)))
 }

@@ -65,17 +65,21 @@ func imageClient(dialer *GuardedDialer) *http.Client {
 	}
 }
 
+// shows tells whether the message brings an image before the model: only users'
+// messages do.
+func (m Message) shows() bool { return m.Role == User && hasImage(m.Content) }
+
 // prepared returns the messages with their images in the form that the
 // upstream takes.
 func (m *images) prepared(ctx context.Context, messages []Message, form Images) ([]Message, *failure) {
-	if form == ImagesURL || !slices.ContainsFunc(messages, func(m Message) bool { return hasImage(m.Content) }) {
+	if form == ImagesURL || !slices.ContainsFunc(messages, Message.shows) {
 		return messages, nil
 	}
 	var work errgroup.Group
 	work.SetLimit(imagesAtOnce)
 	out := slices.Clone(messages)
 	for i := range out {
-		if !hasImage(out[i].Content) {
+		if !out[i].shows() {
 			continue
 		}
 		out[i].Content = slices.Clone(out[i].Content)

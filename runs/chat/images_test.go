@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -270,6 +271,47 @@ func TestSlowImages(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nothing is replaced here: the system's resolver, real connections.
+func TestImagesFromAllowedHosts(t *testing.T) {
+	g := newGallery(t)
+	_, port, err := net.SplitHostPort(g.Listener.Addr().String())
+	require.NoError(t, err)
+	for _, tc := range []struct {
+		host  string
+		allow []string
+		works bool
+	}{
+		{"127.0.0.1", nil, false},
+		{"localhost", nil, false},
+		{"127.0.0.1", []string{"127.0.0.1"}, true},
+		{"127.0.0.1", []string{"10.0.0.0/8", "127.0.0.0/8"}, true},
+		{"127.0.0.1", []string{"localhost"}, false},
+		{"localhost", []string{"localhost"}, true},
+	} {
+		s := &script{replies: []reply{ok("a cat")}}
+		h := newHarness(t, Config{Upstreams: []Upstream{{Name: "up", Images: ImagesInline}}, ImageHosts: tc.allow}, map[string]http.Handler{"up": s})
+		_, err := h.Complete(t.Context(), picture("http://"+net.JoinHostPort(tc.host, port)+"/png"), nil)
+		if !tc.works {
+			require.ErrorContains(t, err, "The image at "+tc.host+" could not be used: the address is not on the public internet.")
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, []string{dataURL("png")}, s.seen(t))
+	}
+}
+
+// What is not shown to the model is not fetched.
+func TestImagesOfTheModelAreNotFetched(t *testing.T) {
+	g := newGallery(t)
+	h, s, _ := imaging(t, ImagesInline, names{"pictures.test": {{"93.184.215.14"}}}, g)
+	req := hello("m")
+	req.Messages = append(req.Messages, Message{Role: Assistant, Content: []Part{{Text: "See:"}, {ImageURL: "http://pictures.test/png"}}}, user("And?"))
+	_, err := h.Complete(t.Context(), req, nil)
+	require.NoError(t, err)
+	require.Zero(t, g.served.Load())
+	require.Equal(t, "See:", s.sent[0]["messages"].([]any)[1].(map[string]any)["content"])
 }
 
 // A caller that leaves is not held up by a fetch, which goes on for the others.

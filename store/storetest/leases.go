@@ -36,7 +36,7 @@ func (s *suite) fence() {
 // claimAt claims for an engine called sweeper, for a minute.
 func (s *suite) claimAt(now time.Time, runnable, expired int) []*runs.Record {
 	s.Helper()
-	records, err := s.Store.Claim(s.Context(), runs.Lease{Owner: "sweeper", Until: now.Add(time.Minute)}, now, runnable, expired)
+	records, err := s.Claim(s.Context(), runs.Lease{Owner: "sweeper", Until: now.Add(time.Minute)}, now, runnable, expired)
 	require.NoError(s, err)
 	return records
 }
