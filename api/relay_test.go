@@ -27,7 +27,6 @@ type farCall struct {
 	method, uri, host, body string
 	header                  http.Header
 	length                  int64
-	encoding                []string // Transfer-Encoding
 }
 
 // farSide is an upstream on loopback that answers what it is told.
@@ -48,7 +47,7 @@ func newFarSide(t *testing.T, answer http.HandlerFunc) *farSide {
 		if err != nil {
 			return // the caller broke off
 		}
-		f.calls <- farCall{r.Method, r.RequestURI, r.Host, string(body), r.Header, r.ContentLength, r.TransferEncoding}
+		f.calls <- farCall{r.Method, r.RequestURI, r.Host, string(body), r.Header, r.ContentLength}
 		answer(w, r)
 	}))
 	t.Cleanup(listening.Close)
@@ -194,26 +193,35 @@ func TestRelayedRequests(t *testing.T) {
 			}
 			require.Equal(t, [3]string{c.method, c.uri, want}, [3]string{got.method, got.uri, got.body})
 			require.Equal(t, int64(len(want)), got.length)
+			require.Equal(t, strings.HasPrefix(want, "\x1f"), got.header.Get("Content-Encoding") == "gzip")
 			require.Equal(t, strings.TrimPrefix(c.to.url, "http://"), got.host)
 		})
 	}
 }
 
-func TestChunkedRequestsStayChunked(t *testing.T) {
+func TestLargeRequestsAreStreamed(t *testing.T) {
 	far := newFarSide(t, nil)
 	url := relaying(t, chat.Config{Upstreams: []chat.Upstream{{Name: "u", BaseURL: far.url}}}, api.Options{})
-	for _, c := range []struct{ body, got string }{
-		{"not json " + strings.Repeat("x", 3<<20), ""},
-		{`{"model":"u/a","x":"` + strings.Repeat(`\"`, 1<<20) + `"}`, `{"model":"a","x":"` + strings.Repeat(`\"`, 1<<20) + `"}`},
-		{`{"x":"` + strings.Repeat("x", 3<<20) + `","model":"u/a"}`, `{"x":"` + strings.Repeat("x", 3<<20) + `","model":"a"}`},
+	for name, c := range map[string]struct{ body, got string }{
+		"no JSON":     {"not json " + strings.Repeat("x", 3<<20), ""},
+		"model first": {`{"model":"u/a","x":"` + strings.Repeat(`\"`, 1<<20) + `"}`, `{"model":"a","x":"` + strings.Repeat(`\"`, 1<<20) + `"}`},
+		"model last":  {`{"x":"` + strings.Repeat("x", 3<<20) + `","model":"u/a"}`, `{"x":"` + strings.Repeat("x", 3<<20) + `","model":"a"}`},
 	} {
-		response := ask(t, "POST", url+"/v1/responses", struct{ io.Reader }{strings.NewReader(c.body)})
-		require.Equal(t, "ok", text(t, response))
-		got := <-far.calls
 		if c.got == "" {
 			c.got = c.body
 		}
-		require.Equal(t, digest(c.got), digest(got.body))
+		t.Run(name+" in chunks", func(t *testing.T) {
+			response := ask(t, "POST", url+"/v1/responses", struct{ io.Reader }{strings.NewReader(c.body)})
+			require.Equal(t, "ok", text(t, response))
+			require.Equal(t, digest(c.got), digest((<-far.calls).body))
+		})
+		t.Run(name+" with a length", func(t *testing.T) {
+			response := ask(t, "POST", url+"/v1/responses", strings.NewReader(c.body))
+			require.Equal(t, "ok", text(t, response))
+			got := <-far.calls
+			require.Equal(t, digest(c.got), digest(got.body))
+			require.Equal(t, int64(len(c.got)), got.length)
+		})
 	}
 }
 
