@@ -15,6 +15,8 @@ GOLANGCI_LINT         := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
 RACE     := $(if $(CC_FOUND),-race)
 
+SUMMARY := $(TOOLS)/summary
+
 # Tests run in their packages' directories, so a relative directory of reference files would be looked for there.
 ifdef REFERENCE_DIR
 override REFERENCE_DIR := $(abspath $(REFERENCE_DIR))
@@ -42,7 +44,7 @@ build: ## Build the static binary dist/understudy.
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o dist/understudy ./cmd/understudy
 
 .PHONY: test
-test: vet test-go fuzz test-sdk ## Everything this project can prove: vet, unit and end-to-end tests, fuzzing, SDKs.
+test: vet test-go fuzz proofs test-sdk ## Everything this project can prove: vet, unit and end-to-end tests, fuzzing, SDKs.
 
 .PHONY: vet
 vet:
@@ -54,7 +56,13 @@ test-go: ## Unit and end-to-end tests only; TEST_FLAGS="-run Name" adds flags.
 ifndef RACE
 	@echo "NOTICE: no C compiler ($$($(GO) env CC)) found, so the tests run without the race detector; install gcc to have it"
 endif
-	$(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) $(GO) test $(RACE) -shuffle=on -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
+	@mkdir -p $(TOOLS) && rm -f $(SUMMARY)
+	TEST_SUMMARY=$(SUMMARY) $(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) $(GO) test $(RACE) -shuffle=on -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
+
+# What the tests of test-go had to show for themselves.
+.PHONY: proofs
+proofs:
+	@if [ -f $(SUMMARY) ]; then sort -u $(SUMMARY); fi
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME, 5s unless told.

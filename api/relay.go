@@ -303,6 +303,8 @@ func (s *server) pass(c *call, content io.Reader) error {
 		}
 		return clientGone(control.Flush())
 	}
+	// The header goes out at once: a stream's first event may be long in coming.
+	// Without content to look at, net/http guesses no Content-Type either.
 	if err := clientGone(control.Flush()); err != nil {
 		return err
 	}

@@ -66,9 +66,6 @@ func returned(header, from http.Header) {
 		}
 		header[name] = values
 	}
-	if _, known := header["Content-Type"]; !known {
-		header["Content-Type"] = nil // net/http guesses none then
-	}
 }
 
 // removeConnection removes the headers that are about one connection, and

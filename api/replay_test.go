@@ -16,7 +16,7 @@ import (
 func TestRecorded(t *testing.T) {
 	dir := os.Getenv("REFERENCE_DIR")
 	if dir == "" {
-		fmt.Println("recorded: skipped")
+		report("recorded: skipped")
 		t.Skip("REFERENCE_DIR does not name the folder with the recordings")
 	}
 	total, passed, later := 0, 0, 0
@@ -45,5 +45,5 @@ func TestRecorded(t *testing.T) {
 	for i, rule := range acceptedDifferences {
 		assert.True(t, used[i], "no answer has the accepted difference of %v %v: %s", rule.objects, rule.members, rule.reason)
 	}
-	fmt.Printf("recorded: %d/%d sessions, %d later\n", passed, total, later)
+	report(fmt.Sprintf("recorded: %d/%d sessions, %d later", passed, total, later))
 }

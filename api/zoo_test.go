@@ -50,7 +50,7 @@ func TestZoo(t *testing.T) {
 			})
 		}
 	})
-	fmt.Printf("zoo: %d/%d\n", passed.Load(), len(fixtures))
+	report(fmt.Sprintf("zoo: %d/%d", passed.Load(), len(fixtures)))
 }
 
 // zooKey is the key of every upstream that has no other; no client may see it.

@@ -34,7 +34,9 @@ func TestExpiry(t *testing.T) {
 		{"waiting for a place", nil, true, []string{"user: Hi"}, nil, []string{"run.expired usage=0"}},
 		{"silent model", hangs(), false, []string{"user: Hi"}, nil, []string{"run.in_progress", "run.expired usage=0"}},
 		{
-			"mid-stream", hangs("so far"), false, []string{"user: Hi", "assistant: so far [run_expired]"}, []string{"message_creation expired"},
+			"mid-stream", hangs("so far"), false,
+			[]string{"user: Hi", "assistant: so far [run_expired]"},
+			[]string{"message_creation expired"},
 			concat([]string{"run.in_progress"}, spoken("so far")[:5], []string{
 				"message.incomplete [so far] reason=run_expired", "run.step.expired message_creation", "run.expired usage=0",
 			}),

@@ -173,13 +173,17 @@ func TestRequests(t *testing.T) {
 		{"required", `"tool_choice":"required"`, chat.Request{ToolChoice: chat.ToolChoice{Mode: "required"}}, chat.Request{}, 2},
 		{
 			"a named tool", `"tool_choice":{"type":"function","function":{"name":"sub"}}`,
-			chat.Request{ToolChoice: chat.ToolChoice{Mode: "function", Function: "sub"}}, chat.Request{}, 2,
+			chat.Request{ToolChoice: chat.ToolChoice{Mode: "function", Function: "sub"}},
+			chat.Request{},
+			2,
 		},
 		{"json_schema", `"response_format":` + schema, chat.Request{ResponseFormat: []byte(schema)}, chat.Request{ResponseFormat: []byte(schema)}, 2},
 		{"the default format", `"response_format":"auto"`, chat.Request{}, chat.Request{}, 2},
 		{
 			"sampling", `"temperature":0.5,"top_p":1,"reasoning_effort":"low"`,
-			chat.Request{Temperature: wire.Ptr(0.5), ReasoningEffort: "low"}, chat.Request{Temperature: wire.Ptr(0.5), ReasoningEffort: "low"}, 2,
+			chat.Request{Temperature: wire.Ptr(0.5), ReasoningEffort: "low"},
+			chat.Request{Temperature: wire.Ptr(0.5), ReasoningEffort: "low"},
+			2,
 		},
 		{"what is left of the completion cap", `"max_completion_tokens":30`, chat.Request{MaxCompletionTokens: 30}, chat.Request{MaxCompletionTokens: 25}, 2},
 	} {

@@ -192,8 +192,8 @@ func (w *world) run(threadID string, members ...string) *runs.Run {
 }
 
 // stream starts a streamed run and returns its log, for events to be read later.
-func (w *world) stream(threadID string, members ...string) (*runs.Run, *runs.Log) {
-	r, log, err := w.create(threadID, append(members, `"stream":true`)...)
+func (w *world) stream(threadID string) (*runs.Run, *runs.Log) {
+	r, log, err := w.create(threadID, `"stream":true`)
 	require.NoError(w.t, err)
 	require.NotNil(w.t, log)
 	return r, log

@@ -2,7 +2,6 @@ package runs_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -253,7 +252,7 @@ func (m *machine) rest(r *knownRun) *runs.Run {
 	ctx, cancel := context.WithTimeout(m.ctx, 20*time.Second)
 	defer cancel()
 	raw, err := m.runs.Wait(ctx, project, r.ThreadID, r.ID, time.Hour)
-	require.False(m.t, errors.Is(err, context.DeadlineExceeded), "run %s does not come to a rest: %s", r.ID, m.logs)
+	require.NotErrorIs(m.t, err, context.DeadlineExceeded, "run %s does not come to a rest: %s", r.ID, m.logs)
 	require.NoError(m.t, err)
 	return decode[runs.Run](m.t, raw)
 }
@@ -273,7 +272,7 @@ func (m *machine) check(*rapid.T) {
 				active++
 			}
 		}
-		require.Equal(m.t, len(th.runs), len(list.Items))
+		require.Len(m.t, list.Items, len(th.runs))
 		require.LessOrEqual(m.t, active, 1, "two runs hold the thread")
 	}
 }

@@ -136,7 +136,7 @@ func refuses(pieces ...string) turn {
 
 // ends streams a text that ends for a reason.
 func ends(finish chat.Finish, text string) turn {
-	return func(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
+	return func(_ context.Context, _ chat.Request, sink chat.Sink) (chat.Answer, error) {
 		sink.Text(text)
 		return chat.Answer{Text: text, Finish: finish, Usage: perTurn}, nil
 	}
