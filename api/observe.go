@@ -100,7 +100,9 @@ type recorder struct {
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
-		w.Header().Set("Openai-Processing-Ms", strconv.FormatInt(w.now().Sub(w.started).Milliseconds(), 10))
+		if w.Header().Get("Openai-Processing-Ms") == "" { // a relayed answer may bring its own
+			w.Header().Set("Openai-Processing-Ms", strconv.FormatInt(w.now().Sub(w.started).Milliseconds(), 10))
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -144,7 +144,11 @@ func (s *server) firstUnderKey(c *call, scope string, at *attempt, body *hashedB
 			keep = undeliveredLife
 			return nil
 		}
-		return s.Answers.SaveAnswer(context.WithoutCancel(c.r.Context()), scope, at.hash, answer, s.Now())
+		err := s.Answers.SaveAnswer(context.WithoutCancel(c.r.Context()), scope, at.hash, answer, s.Now())
+		if err != nil { // carried out all the same: the retry must find it
+			keep = undeliveredLife
+		}
+		return err
 	}
 	return h(c)
 }
@@ -176,12 +180,16 @@ func (s *server) firstTry(c *call, scope string, at *attempt, h handler) error {
 		at.answer, at.log, at.success = answer, log, true
 		return nil
 	}
+	delivered := false
+	defer func() {
+		keep := time.Duration(0)
+		if at.success && !delivered {
+			keep = undeliveredLife
+		}
+		s.attempts.leave(scope, at, s.Now(), keep)
+	}()
 	err := h(c)
-	keep := time.Duration(0)
-	if at.success && (err != nil || c.r.Context().Err() != nil) {
-		keep = undeliveredLife
-	}
-	s.attempts.leave(scope, at, s.Now(), keep)
+	delivered = err == nil && c.r.Context().Err() == nil
 	return err
 }
 

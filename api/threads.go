@@ -30,13 +30,31 @@ func (s *server) listThreads(c *call) error {
 	if err != nil {
 		return err
 	}
-	query := threads.Query{Page: page, Metadata: wire.Metadata{}}
-	for name, values := range c.r.URL.Query() {
-		if key, ok := strings.CutPrefix(name, "metadata["); ok && strings.HasSuffix(key, "]") {
-			query.Metadata[strings.TrimSuffix(key, "]")] = values[0]
-		}
+	metadata, err := c.metadataFilter()
+	if err != nil {
+		return err
 	}
-	return c.json(s.Threads.List(c.r.Context(), c.project, query))
+	return c.json(s.Threads.List(c.r.Context(), c.project, threads.Query{Page: page, Metadata: metadata}))
+}
+
+// metadataFilter reads metadata[key]=value from the query.
+func (c *call) metadataFilter() (wire.Metadata, error) {
+	query, err := c.query()
+	if err != nil {
+		return nil, err
+	}
+	filter := wire.Metadata{}
+	for name, values := range query {
+		rest, ok := strings.CutPrefix(name, "metadata")
+		if !ok {
+			continue
+		}
+		if !strings.HasPrefix(rest, "[") || !strings.HasSuffix(rest, "]") || len(values) > 1 {
+			return nil, wire.InvalidValue(name, "Invalid '%s': write metadata[key]=value, once for each key.", name)
+		}
+		filter[rest[1:len(rest)-1]] = values[0]
+	}
+	return filter, nil
 }
 
 func (s *server) getThread(c *call) error {

@@ -231,11 +231,23 @@ func (e *Engine) drive(d *driver) {
 			defer expiry.Stop()
 		}
 		err := e.guard(d.live.runID, d.run)
-		if errors.Is(err, errFault) {
+		if !resumable(err) { // trying again would pay for the same answer until the run expires
+			e.logger.Error("a run cannot go on", "run", d.live.runID, "error", err)
 			err = e.guard(d.live.runID, func() error { return d.conclude(endFailed, nil) })
 		}
 		e.report(d.rec, err)
 	}()
+}
+
+// resumable reports whether a run that was not driven to a rest is left as it is
+// stored, for whoever has it now or takes it up next.
+func resumable(err error) bool {
+	for _, reason := range []error{ErrLost, wire.ErrNotFound, wire.ErrUnavailable, errDraining} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return err == nil
 }
 
 // errFault says that a panic was caught, and logged.

@@ -109,7 +109,7 @@ func TestOutcomes(t *testing.T) {
 			}
 			require.Equal(t, append([]string{"user: Hi"}, tc.answer...), w.texts(thread))
 			require.Equal(t, tc.steps, tellSteps(w.steps(r)))
-			if tc.name != "a fault" {
+			if tc.failed == nil || tc.failed.Message != "Sorry, something went wrong." { // a fault of ours is not on the tape
 				require.Len(t, w.calls(r), 1)
 			}
 		})

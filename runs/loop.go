@@ -103,16 +103,18 @@ func (d *driver) ask(ctx context.Context) error {
 	d.turn = &turn{run: d.rec.Run, number: d.rec.Spent.Turns + 1, log: d.live.log, now: d.engine.now}
 	answer, dropped, err := d.complete(ctx)
 	call := newModelCall(d.turn.number, dropped, answer, lastError(err))
-	switch {
+	switch _, modelFailed := errors.AsType[*chat.Error](err); {
 	case err == nil:
 		return d.settle(answer, call)
 	case errors.Is(err, errPromptTooLong):
 		return d.finish(cutShort, maxPromptTokens)
 	case ctx.Err() != nil:
 		return d.interrupted(context.Cause(ctx), call)
-	default:
+	case modelFailed:
 		d.turn.catchUp(answer)
 		return d.conclude(endFailed, call)
+	default: // no prompt could be made; nothing was asked
+		return err
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"understudy/api/wire"
+	"understudy/threads"
 )
 
 // Outputs is the body of POST …/submit_tool_outputs.
@@ -37,12 +38,23 @@ func ReadOutputs(o *wire.Object) (Outputs, error) {
 	return out, o.Err()
 }
 
+// tokens estimates what the outputs cost in a prompt.
+func (o Outputs) tokens() int {
+	n := 0
+	for _, output := range o.Outputs {
+		n += threads.CountTokens(output.Output)
+	}
+	return n
+}
+
 // submission is the leg of a run that begins with its outputs.
 type submission struct {
 	rec   *Record
 	steps []*StepRecord
 	live  *live
 	log   *Log
+
+	tokens int // of the outputs, counted before others have to wait
 }
 
 // answer takes the outputs into the run and begins the leg's stream.
@@ -62,7 +74,7 @@ func (l *submission) answer(r *Record, out Outputs, at, since int64) (*Change, e
 		return nil, err
 	}
 	step.complete(at, answered.Used)
-	answered.Tokens = callTokens(step.Details.ToolCalls)
+	answered.Tokens += l.tokens
 	l.steps = steps
 	if out.Stream {
 		l.log = NewLog()

@@ -214,7 +214,7 @@ func (s *Service) Cancel(ctx context.Context, project, threadID, id string) (jso
 // Submit takes the outputs of the calls a run waits for and lets it go on. The
 // log is nil unless out.Stream is set.
 func (s *Service) Submit(ctx context.Context, project, threadID, id string, out Outputs) (json.RawMessage, *Log, error) {
-	var leg submission
+	leg := submission{tokens: out.tokens()}
 	since := s.engine.begun(id)
 	body, err := s.store.ChangeRun(ctx, project, threadID, id, func(r *Record) (*Change, error) {
 		change, err := leg.answer(r, out, s.now().Unix(), since)

@@ -162,7 +162,8 @@ func (r *Run) toolCalls(answer chat.Answer, at time.Time) []ToolCall {
 	return out
 }
 
-// callTokens estimates what a turn of calls and their outputs costs in a prompt.
+// callTokens estimates what a turn of calls costs in a prompt, its outputs' texts
+// aside.
 func callTokens(calls []ToolCall) int {
 	n := 0
 	for _, c := range calls {
@@ -170,9 +171,6 @@ func callTokens(calls []ToolCall) int {
 			continue
 		}
 		n += roughTokens(c.Function.Name+c.Function.Arguments) + 2*callOverhead
-		if c.Function.Output != nil {
-			n += threads.CountTokens(*c.Function.Output)
-		}
 	}
 	return n
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -25,16 +24,14 @@ const (
 
 // Options say where and how to open a DB. Only Dir is required.
 type Options struct {
-	Dir        string           // data directory; created, closed to other users, when it does not exist
-	Durability Durability       // default Full
-	Readers    int              // connections for reading, default 4
-	Logger     *slog.Logger     // default slog.Default()
-	Now        func() time.Time // the clock that rows are stamped by, default time.Now
+	Dir        string       // data directory; created, closed to other users, when it does not exist
+	Durability Durability   // default Full
+	Readers    int          // connections for reading, default 4
+	Logger     *slog.Logger // default slog.Default()
 }
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
-	now         func() time.Time
 	writes      *sql.DB
 	reads       *sql.DB
 	connections []*connection // all that are open, of both pools
@@ -98,10 +95,7 @@ func prepareDir(dir string) (string, error) {
 
 func open(ctx context.Context, dir string, options Options, mayMigrate bool) (*DB, error) {
 	path := filepath.Join(dir, databaseFile)
-	db := &DB{now: options.Now}
-	if db.now == nil {
-		db.now = time.Now
-	}
+	db := &DB{}
 	if err := db.connect(ctx, path, options, mayMigrate); err != nil {
 		return nil, errors.Join(explain(path, err), db.disconnect())
 	}

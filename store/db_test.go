@@ -221,7 +221,7 @@ func TestConstraintNames(t *testing.T) {
 		require.Equal(t, want, name, query)
 	}
 	err := db.Write(t.Context(), exec("INSERT INTO items (id, parent) VALUES ('b', 'nobody')"))
-	require.True(t, IsForeignKey(err))
+	require.ErrorContains(t, err, foreignKey)
 	require.NotErrorIs(t, err, ErrUnavailable)
 	_, unique := IsUnique(err)
 	require.False(t, unique)

@@ -33,11 +33,6 @@ func IsUnique(err error) (string, bool) {
 	return strings.Trim(strings.TrimPrefix(name, "index "), "'"), true
 }
 
-// IsForeignKey reports whether err says that a referenced row does not exist, or that a deleted row is still referenced.
-func IsForeignKey(err error) bool {
-	return extendedCode(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
-}
-
 // IsBusy reports whether err says that another process kept the database locked for longer than the busy timeout.
 func IsBusy(err error) bool {
 	return primaryCode(err) == sqlite3.SQLITE_BUSY || primaryCode(err) == sqlite3.SQLITE_LOCKED

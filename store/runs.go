@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -196,13 +197,16 @@ func (db *DB) Claim(ctx context.Context, lease runs.Lease, now time.Time, runnab
 		return nil, err
 	}
 	var records []*runs.Record
+	var unreadable error
 	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
 		for _, id := range due {
 			record, err := claim(tx, id, lease, now)
-			if err != nil {
+			switch {
+			case tx.failed != nil:
 				return err
-			}
-			if record != nil {
+			case err != nil: // leased and passed over: one bad row must not keep the others waiting
+				unreadable = errors.Join(unreadable, fmt.Errorf("claim %s: %w", id, err))
+			case record != nil:
 				records = append(records, record)
 			}
 		}
@@ -211,7 +215,7 @@ func (db *DB) Claim(ctx context.Context, lease runs.Lease, now time.Time, runnab
 	if err != nil {
 		return nil, err
 	}
-	return records, nil
+	return records, unreadable
 }
 
 // What nobody drives and has something to do, in time or not.

@@ -66,7 +66,7 @@ func readSteps(r Reader, runID string) ([]*runs.StepRecord, error) {
 // ToolSteps implements runs.History.
 func (db *DB) ToolSteps(ctx context.Context, threadID string, since, before int64) ([]*runs.StepRecord, error) {
 	return scanSteps(db.Query(ctx, "SELECT "+stepColumns+` FROM steps
-		WHERE thread_id = $1 AND calls = 1 AND after >= $2 AND after < $3 ORDER BY after, id`, threadID, since, before))
+		WHERE thread_id = $1 AND calls = 1 AND after >= $2 AND after < $3 ORDER BY after, run_id, seq`, threadID, since, before))
 }
 
 // Step implements runs.Store.

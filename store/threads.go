@@ -26,9 +26,16 @@ func (db *DB) CreateThread(ctx context.Context, project string, t *threads.Threa
 	})
 }
 
+// insertThread adds a thread. One that was deleted and emptied makes way for a
+// new one under its id, which a client may have chosen for good.
 func insertThread(tx *Tx, project, id string, body json.RawMessage) error {
-	_, err := tx.Exec("INSERT INTO threads (project_id, id, body) VALUES ($1, $2, $3)", project, id, string(body))
-	return taken(err, id)
+	n, err := tx.Exec(`INSERT INTO threads (project_id, id, body) VALUES ($1, $2, $3)
+		ON CONFLICT (id) DO UPDATE SET seq = (SELECT MAX(seq) FROM threads) + 1, purged = 0, body = excluded.body
+		WHERE threads.body IS NULL AND threads.purged = 1 AND threads.project_id = excluded.project_id`, project, id, string(body))
+	if err == nil && n == 0 {
+		return errTaken(id)
+	}
+	return err
 }
 
 // Thread implements threads.Store.
@@ -157,7 +164,10 @@ func (db *DB) DeleteThread(ctx context.Context, project, id string) error {
 	if err != nil {
 		return err
 	}
-	return db.purgeThread(context.WithoutCancel(ctx), id)
+	if err := db.purgeThread(context.WithoutCancel(ctx), id); err != nil { // PurgeThreads does it at the next start
+		db.writer.logger.Warn("removing what a deleted thread held", "thread", id, "error", err)
+	}
+	return nil
 }
 
 // PurgeThreads removes what deleted threads still hold after a crash.

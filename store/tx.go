@@ -20,7 +20,6 @@ type Reader interface {
 // everything the operation did is rolled back. Where a conflict is an expected answer, write ON CONFLICT.
 type Tx struct {
 	session
-	after []func()
 }
 
 // Exec runs a statement and answers how many rows it changed.
@@ -37,13 +36,6 @@ func (tx *Tx) Exec(query string, args ...any) (int64, error) {
 		return 0, tx.fail(err)
 	}
 	return result.RowsAffected()
-}
-
-// After has hook run once the transaction is on disk, before the caller of Write is answered. Hooks run one after the
-// other in the order of the commits and hold up the writer, so they only hand over: publish, wake, notify. A hook must
-// not call Write.
-func (tx *Tx) After(hook func()) {
-	tx.after = append(tx.after, hook)
 }
 
 // session runs queries on one connection and remembers what has to be tidied up after them. A context that has ended

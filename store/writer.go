@@ -36,11 +36,10 @@ type Stats struct {
 
 // operation is one call of Write, from the queue to its answer.
 type operation struct {
-	ctx   context.Context
-	fn    func(context.Context, *Tx) error
-	after []func()
-	err   error
-	done  chan struct{} // closed when err is the answer
+	ctx  context.Context
+	fn   func(context.Context, *Tx) error
+	err  error
+	done chan struct{} // closed when err is the answer
 }
 
 // writer commits operations in groups. There is no writer goroutine: whoever holds the baton takes what is queued, runs
@@ -187,11 +186,6 @@ func (w *writer) run(batch []*operation) {
 		if op.err == nil {
 			op.err = err
 		}
-		if op.err == nil {
-			for _, hook := range op.after {
-				w.runHook(hook)
-			}
-		}
 		unanswered = unanswered[1:]
 		close(op.done)
 	}
@@ -264,18 +258,6 @@ func (w *writer) apply(op *operation) {
 	if op.err == nil {
 		op.err = tx.failed
 	}
-	op.after = tx.after
-}
-
-// runHook calls what an operation asked for with Tx.After. The operation is on disk by now, so a hook that panics cannot
-// fail it.
-func (w *writer) runHook(hook func()) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			w.logger.Error("a hook after a commit panicked", "panic", cause, "stack", string(debug.Stack()))
-		}
-	}()
-	hook()
 }
 
 func (w *writer) count(batch []*operation, failure error) {

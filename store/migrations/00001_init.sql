@@ -81,7 +81,7 @@ CREATE TABLE steps (
     body       TEXT NOT NULL,
     PRIMARY KEY (run_id, seq)
 );
-CREATE INDEX steps_calls ON steps (thread_id, after, id) WHERE calls = 1;
+CREATE INDEX steps_calls ON steps (thread_id, after, run_id, seq) WHERE calls = 1;
 
 -- The tape. request is the body as sent with its messages taken out; they lie
 -- in prompt_messages once each, and messages lists their hashes in order.
