@@ -177,7 +177,7 @@ func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failu
 		answer, f = r.fold.settle(r.ended, t.request.Tools)
 	}
 	if ctx.Err() == nil {
-		x.gate.judge(ctx, f)
+		x.gate.judge(ctx, t.tries, f)
 	}
 	answer.Exchange = x.record
 	if f != nil {

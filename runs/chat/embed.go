@@ -46,7 +46,7 @@ func (c *Client) embed(ctx context.Context, u *Upstream, texts []string) ([][]fl
 		return nil, unwritable()
 	}
 	retries := newRetries(u.MaxRetries, c.config.Now)
-	for {
+	for try := 1; ; try++ {
 		var vectors [][]float32
 		x := c.exchange(u)
 		f := x.post(ctx, "/embeddings", body, false, func(answer *watchedBody) {
@@ -57,7 +57,7 @@ func (c *Client) embed(ctx context.Context, u *Upstream, texts []string) ([][]fl
 				"The upstream %q answered with no usable embeddings: %s.", u.Name, err)}
 		}
 		if ctx.Err() == nil {
-			x.gate.judge(ctx, f)
+			x.gate.judge(ctx, try, f)
 		}
 		if f == nil || ctx.Err() != nil {
 			return vectors, f

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// An upstream is sick when every one of its last sickCalls exchanges failed,
-// over no less than sickTime: many calls that fail at one moment are one
-// mishap. From then on it is asked once in restTime until it answers.
+// An upstream is sick when its last sickCalls calls all failed, over no less
+// than sickTime: many calls that fail at one moment are one mishap, and so are
+// all the tries of one call, which may be what is wrong. From then on it is asked once in restTime until it answers.
 const (
 	sickCalls = 5
 	sickTime  = 5 * time.Second
@@ -29,7 +29,7 @@ type gate struct {
 	places   *semaphore.Weighted // first come, first served
 
 	mu      sync.Mutex
-	failed  int       // exchanges in a row
+	failed  int       // calls in a row
 	since   time.Time // of the first of them
 	restsTo time.Time // no call is let through before; zero = it is not sick
 }
@@ -79,10 +79,12 @@ func (g *gate) rest() *failure {
 		"The upstream %q failed %d times in a row and is given a rest; try again in a few seconds.", g.upstream.Name, g.failed)}
 }
 
-// judge learns from the end of an exchange. A backend that refuses a request
-// is well; what a caller broke off tells nothing and must not come here.
-func (g *gate) judge(ctx context.Context, f *failure) {
-	if f != nil && f.resting {
+// judge learns from the end of an exchange; try counts those of the same call,
+// of which only the first can tell against the upstream. A backend that refuses
+// a request is well; what a caller broke off tells nothing and must not come
+// here.
+func (g *gate) judge(ctx context.Context, try int, f *failure) {
+	if f != nil && (f.resting || f.sick() && try > 1) {
 		return
 	}
 	g.mu.Lock()

@@ -90,16 +90,32 @@ func TestRestIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		backend := newFlaky(http.StatusBadGateway)
 		h := patient(t, Config{}, map[string]http.Handler{"up": backend})
-		_, err := h.Complete(t.Context(), hello("m"), nil)
-		require.ErrorContains(t, err, "502")
-		require.EqualValues(t, 1+DefaultMaxRetries, backend.asked.Load())
+		for range sickCalls {
+			_, err := h.Complete(t.Context(), hello("m"), nil)
+			require.Error(t, err)
+		}
 
 		backend.status.Store(http.StatusOK)
 		answer, err := h.Complete(t.Context(), hello("m"), nil)
 		require.NoError(t, err)
 		require.Equal(t, "hi", answer.Text)
-		require.EqualValues(t, 2+DefaultMaxRetries, backend.asked.Load())
 		require.Positive(t, answer.Exchange.Retries)
+	})
+}
+
+// One conversation that a backend cannot bear says little about the backend.
+func TestOneBadCallIsNoSickness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backend := newFlaky(http.StatusInternalServerError)
+		h := patient(t, Config{}, map[string]http.Handler{"up": backend})
+		_, err := h.Complete(t.Context(), hello("m"), nil)
+		require.Error(t, err)
+		require.EqualValues(t, 1+DefaultMaxRetries, backend.asked.Load())
+
+		backend.status.Store(http.StatusOK)
+		answer, err := h.Complete(t.Context(), hello("m"), nil)
+		require.NoError(t, err)
+		require.Zero(t, answer.Exchange.Retries, "the next call is asked at once")
 	})
 }
 
