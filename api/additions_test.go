@@ -204,3 +204,17 @@ func TestAttachmentsReachTheThread(t *testing.T) {
 	s.settle(s.post(path+"/runs", `{"assistant_id":"`+a.text("id")+`","additional_messages":[`+message(files[3], "code_interpreter")+`]}`))
 	require.Equal(t, []any{files[0], files[1], files[3]}, s.get(path).at("tool_resources.code_interpreter.file_ids"))
 }
+
+// TestDeletedThreadIDCanBeChosenAgain: an application with a thread for each of
+// its users may forget a user and meet him again.
+func TestDeletedThreadIDCanBeChosenAgain(t *testing.T) {
+	s := newServer(t, settings{})
+	other := s.post("/v1/threads", `{}`).text("id")
+	for range 2 {
+		thread := s.call("POST", "/v1/threads", `{"messages":[{"role":"user","content":"hi"}]}`, "Understudy-Id", "thread_user-1").ok()
+		require.Equal(t, []string{"thread_user-1", other}, s.get("/v1/threads").ids())
+		require.Len(t, s.get("/v1/threads/"+thread.text("id")+"/messages").ids(), 1, "nothing of an earlier one is there")
+		s.delete("/v1/threads/thread_user-1")
+		s.call("GET", "/v1/threads/thread_user-1", "").refused(404, "", "")
+	}
+}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -49,23 +50,24 @@ func (s *server) observe(next http.Handler) http.Handler {
 		h.Set(requestIDHeader, id)
 		h.Set("Openai-Version", "2020-10-01")
 		defer func() {
-			if fault := recover(); fault != nil {
+			fault := recover()
+			if fault != nil {
 				s.Logger.Error("a fault in a handler", "request", id, "fault", fault, "stack", string(debug.Stack()))
-				if answer.status == 0 {
-					s.fail(answer, r, errFault)
-				}
+			}
+			begun := answer.status != 0
+			if fault != nil && !begun {
+				s.fail(answer, r, errFault)
 			}
 			s.logRequest(r, answer, id, n)
+			if fault != nil && begun { // half an answer must not pass for a whole one
+				panic(http.ErrAbortHandler)
+			}
 		}()
 		next.ServeHTTP(answer, r)
 	})
 }
 
-type faultError struct{}
-
-func (faultError) Error() string { return "a fault in a handler" }
-
-var errFault = faultError{}
+var errFault = errors.New("a fault in a handler")
 
 func (s *server) logRequest(r *http.Request, answer *recorder, id string, n *notes) {
 	level := slog.LevelInfo

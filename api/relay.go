@@ -159,6 +159,20 @@ func (s *server) override(r *http.Request) (string, error) {
 	return name, nil
 }
 
+// chosenUpstream is override for a run: the upstream must be there.
+func (s *server) chosenUpstream(r *http.Request) (string, error) {
+	name, err := s.override(r)
+	if err != nil || name == "" {
+		return "", err
+	}
+	_, done, err := s.Upstreams.Outgoing("", name)
+	if err != nil {
+		return "", unroutable(err, "")
+	}
+	done()
+	return name, nil
+}
+
 // unroutable is the answer to a call that no upstream takes.
 func unroutable(err error, model string) error {
 	if unknown, ok := errors.AsType[*chat.UnknownUpstreamError](err); ok {

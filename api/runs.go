@@ -25,6 +25,9 @@ func (s *server) startRun(c *call, threadID string, read func(*wire.Object, wire
 	if err != nil {
 		return err
 	}
+	if create.Upstream, err = s.chosenUpstream(c.r); err != nil {
+		return err
+	}
 	return c.answer(s.Runs.Create(c.r.Context(), c.project, threadID, create))
 }
 
@@ -109,7 +112,10 @@ func (s *server) getContext(c *call) error {
 const searchContent = "step_details.tool_calls[*].file_search.results[*].content"
 
 func (c *call) checkInclude() error {
-	query := c.r.URL.Query()
+	query, err := c.query()
+	if err != nil {
+		return err
+	}
 	for _, value := range append(query["include[]"], query["include"]...) {
 		if value != searchContent {
 			return wire.NotInEnum("include", value, []string{searchContent})

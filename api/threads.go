@@ -96,7 +96,11 @@ func (s *server) listMessages(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(s.Threads.Messages(c.r.Context(), c.project, c.id("thread_id"), c.r.URL.Query().Get("run_id"), page))
+	query, err := c.query()
+	if err != nil {
+		return err
+	}
+	return c.json(s.Threads.Messages(c.r.Context(), c.project, c.id("thread_id"), query.Get("run_id"), page))
 }
 
 func (s *server) getMessage(c *call) error {

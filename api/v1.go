@@ -3,9 +3,12 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"strings"
 
 	"understudy/api/wire"
 	"understudy/assistants"
+	"understudy/runs"
 	"understudy/threads"
 )
 
@@ -31,10 +34,7 @@ func toV1(data []byte) ([]byte, error) {
 		err = o.attachmentsToV1()
 	case "thread.run":
 		o.drop("reasoning_effort", "parallel_tool_calls")
-		if err = o.resourcesToV1(); err == nil {
-			err = o.replace("tool_choice", searchToRetrieval)
-		}
-		_ = o.replace("status", incompleteToV1) // never fails
+		err = errors.Join(o.resourcesToV1(), o.replace("tool_choice", searchToRetrieval), o.replace("status", statusToV1))
 	case "thread.run.step":
 		err = o.replace("step_details", detailsToV1)
 	default:
@@ -99,22 +99,25 @@ func (o *ordered) attachmentsToV1() error {
 	return o.rename("attachments", "file_ids", threads.AttachedFiles(attachments))
 }
 
-// incompleteToV1 ends a run the way version 1 ended one that was cut short:
-// completed, with incomplete_details. Its poll helpers know no other end.
-func incompleteToV1(raw json.RawMessage) (json.RawMessage, error) {
-	if string(raw) == `"incomplete"` {
-		return json.RawMessage(`"completed"`), nil
+func statusToV1(raw json.RawMessage) (json.RawMessage, error) {
+	var status runs.Status
+	if err := json.Unmarshal(raw, &status); err != nil {
+		return nil, err
 	}
-	return raw, nil
+	return wire.Marshal(status.Version1())
 }
 
-// eventToV1 is incompleteToV1 for an event's name.
+// eventToV1 is statusToV1 for an event's name.
 func eventToV1(name string) string {
-	if name == "thread.run.incomplete" {
-		return "thread.run.completed"
+	status, ok := strings.CutPrefix(name, runEvents)
+	if !ok {
+		return name
 	}
-	return name
+	return runEvents + string(runs.Status(status).Version1())
 }
+
+// runEvents begins the names of the events that a run's status gives its name to.
+const runEvents = "thread.run."
 
 func fileIDs(ids []string) []string {
 	if ids == nil {

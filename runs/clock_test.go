@@ -51,6 +51,7 @@ func TestExpiry(t *testing.T) {
 					defer close(gate)
 					w.model.add(waits(gate, says("late")))
 					w.run(w.thread("Hi"))
+					synctest.Wait() // it has the only place
 				} else {
 					w.model.add(tc.turn)
 				}

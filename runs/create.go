@@ -32,6 +32,8 @@ type Create struct {
 	ToolChoice             *ToolChoice
 	ParallelToolCalls      *bool
 	Stream                 bool
+	// Upstream is asked whatever the model's route; "" = as it is routed.
+	Upstream string
 	// Version1 marks a run made under version 1 of the API, which might have
 	// neither messages nor instructions.
 	Version1 bool

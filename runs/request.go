@@ -38,7 +38,7 @@ func (r *Record) capReached() string {
 func (r *Record) request(messages []chat.Message, first bool) chat.Request {
 	run := r.Run
 	req := chat.Request{
-		Model: run.Model, Messages: messages, Tools: offered(run.Tools),
+		Model: run.Model, Upstream: r.Upstream, Messages: messages, Tools: offered(run.Tools),
 		ResponseFormat: run.ResponseFormat.Object(),
 		Temperature:    notDefault((*float64)(run.Temperature)),
 		TopP:           notDefault((*float64)(run.TopP)),

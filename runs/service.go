@@ -80,7 +80,7 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 		s.engine.withdraw(n.Run.ID, l)
 		return nil, nil, createError(err, n.Run.ThreadID)
 	}
-	s.engine.launch(l, &Record{Project: project, Run: n.Run, Lease: n.Lease}, nil)
+	s.engine.launch(l, &Record{Project: project, Run: n.Run, Upstream: n.Upstream, Lease: n.Lease}, nil)
 	return body, log, nil
 }
 
@@ -118,6 +118,9 @@ func (s *Service) prepare(ctx context.Context, project, threadID string, c Creat
 	n.Run = run
 	fromUser := func(m *threads.Message) bool { return m.Role == threads.User }
 	n.NeedsMessage = !c.Version1 && (run.Instructions == nil || *run.Instructions == "") && !slices.ContainsFunc(n.Messages, fromUser)
+	if n.Upstream = c.Upstream; n.Upstream != "" { // it takes the model as it is
+		return n, nil
+	}
 	return n, s.models.CheckModel(run.Model)
 }
 

@@ -12,10 +12,11 @@ import (
 
 // Record is a run with what the server keeps beside the wire object.
 type Record struct {
-	Project string
-	Run     *Run
-	Spent   Spent
-	Lease   Lease
+	Project  string
+	Run      *Run
+	Upstream string // asked whatever the model's route; "" = as it is routed
+	Spent    Spent
+	Lease    Lease
 
 	// Steps reads the run's steps, oldest first. Only a record that is shown to
 	// decide has it, and only until decide returns.
@@ -24,7 +25,7 @@ type Record struct {
 
 // Spent is what the run's model calls have used so far, failed ones included.
 type Spent struct {
-	Turns int   `json:"turns"` // model calls with a stored answer
+	Turns int   `json:"turns"` // model calls that ended, well or not
 	Usage Usage `json:"usage"`
 }
 
@@ -77,6 +78,7 @@ func (r *Record) change() *Change {
 // and for POST /threads/runs the thread.
 type NewRun struct {
 	Run      *Run
+	Upstream string // as in Record
 	Lease    Lease
 	Thread   *threads.Thread // nil = the thread exists
 	Messages []*threads.Message

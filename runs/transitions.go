@@ -111,6 +111,16 @@ func (s Status) cancelling() bool { return s == Cancelling }
 // refused it while the model was at work.
 func (s Status) updatable(v1 bool) bool { return !v1 || s != InProgress }
 
+// Version1 is the status as version 1 of the API showed it: a run that was cut
+// short was completed, with incomplete_details, and its poll helpers know no
+// other end.
+func (s Status) Version1() Status {
+	if s == Incomplete {
+		return Completed
+	}
+	return s
+}
+
 // StepStatus is the state of a run step.
 type StepStatus string
 

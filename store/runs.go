@@ -67,10 +67,10 @@ func insertRun(tx *Tx, project string, n runs.NewRun, body json.RawMessage) erro
 		return err
 	}
 	r := n.Run
-	_, err = tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, spent, body)
-		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+	_, err = tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, upstream, spent, body)
+		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		r.ThreadID, project, r.ID, flag(r.Status.Active()), flag(r.Status.Runnable()), r.ExpiresAt,
-		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, string(spent), string(body))
+		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, n.Upstream, string(spent), string(body))
 	if constraint, ok := IsUnique(err); ok && constraint == "runs.thread_id" { // another process took the lock
 		return &threads.BusyError{}
 	}
@@ -102,13 +102,13 @@ func (db *DB) ActiveRun(ctx context.Context, project, threadID string) (string, 
 }
 
 // recordColumns are what scanRecord reads of a run.
-const recordColumns = "project_id, lease_owner, lease_until, epoch, spent, body"
+const recordColumns = "project_id, lease_owner, lease_until, epoch, upstream, spent, body"
 
 func scanRecord(scan func(...any) error) (*runs.Record, error) {
 	r := &runs.Record{Run: &runs.Run{}}
 	var until int64
 	var spent, body []byte
-	if err := scan(&r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &spent, &body); err != nil {
+	if err := scan(&r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &r.Upstream, &spent, &body); err != nil {
 		return nil, notFound(err)
 	}
 	r.Lease.Until = time.UnixMilli(until)

@@ -10,8 +10,8 @@ import (
 
 // Object reads one JSON object of a request. Readers name the field they want;
 // the first thing wrong is kept, later readers then answer zero values, and
-// Err tells it. A null counts as absent (design: create and run); the modify
-// routes ask IsNull where a null resets a field.
+// Err tells it. A null counts as absent, as clients send it; the modify routes
+// ask IsNull where a null resets a field.
 type Object struct {
 	path   string
 	fields map[string]json.RawMessage

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"understudy/api/keys"
 	"understudy/api/wire"
@@ -26,6 +29,9 @@ func openKeys(ctx context.Context, flags StoreFlags, sys System) (*store.DB, err
 
 // Run makes a key and prints it, once.
 func (c *KeysCreateCmd) Run(ctx context.Context, sys System) (err error) {
+	if err := errors.Join(checkLabel("--project", c.Project, 1), checkLabel("the name", c.Name, 0)); err != nil {
+		return &usageError{err}
+	}
 	db, err := openKeys(ctx, c.StoreFlags, sys)
 	if err != nil {
 		return err
@@ -38,6 +44,18 @@ func (c *KeysCreateCmd) Run(ctx context.Context, sys System) (err error) {
 	fmt.Fprintf(sys.Stderr, "Key %s for project %q. It is shown this once:\n", key.ID, key.Project)
 	_, err = fmt.Fprintln(sys.Stdout, text)
 	return err
+}
+
+// maxLabel bounds a key's name and project, in characters.
+const maxLabel = 64
+
+// checkLabel refuses what would not fit a line of the list.
+func checkLabel(what, text string, least int) error {
+	n := utf8.RuneCountInString(text)
+	if n < least || n > maxLabel || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Errorf("%s %q must have %d to %d printable characters; write a shorter word instead", what, text, least, maxLabel)
+	}
+	return nil
 }
 
 // Run lists the keys.

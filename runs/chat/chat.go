@@ -27,6 +27,7 @@ const (
 // needs specially. Zero values mean "not asked for" and are not sent.
 type Request struct {
 	Model               string // as the API client named it
+	Upstream            string // asked whatever the models: map says; empty = as the model is routed
 	Messages            []Message
 	Tools               []Tool
 	ToolChoice          ToolChoice

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -57,7 +58,10 @@ func (c *Client) upstream(name string) *Upstream {
 // The error is an *Error, or the cause of the context's end. With an error,
 // the Answer is what there was, with the record of the last exchange.
 func (c *Client) Complete(ctx context.Context, req Request, sink Sink) (Answer, error) {
-	targets, err := c.Route(req.Model)
+	targets, err := c.RouteTo(req.Upstream, req.Model)
+	if unknown, ok := errors.AsType[*UnknownUpstreamError](err); ok { // taken from the configuration since the run was made
+		return Answer{}, &Error{Code: ServerError, Message: unknown.Error()}
+	}
 	if err != nil {
 		return Answer{}, err
 	}
@@ -79,7 +83,7 @@ func (c *Client) Complete(ctx context.Context, req Request, sink Sink) (Answer, 
 		}
 		c.config.Logger.LogAttrs(ctx, slog.LevelWarn, "model call goes to the next upstream",
 			slog.String("from", target.String()), slog.String("to", targets[i+1].String()),
-			slog.String("reason", redact(f.message, t.upstream.secrets())))
+			slog.String("code", string(f.code)), slog.Int("status", f.status))
 		retried++
 	}
 	return Answer{}, &Error{Code: ServerError, Message: "The model has no upstream."}
@@ -276,6 +280,5 @@ func (t *turn) remember(ctx context.Context, p profile, learnt []string) {
 func (t *turn) logRetry(ctx context.Context, f *failure, wait time.Duration) {
 	t.client.config.Logger.LogAttrs(ctx, slog.LevelWarn, "model call is repeated",
 		slog.String("upstream", t.target.Upstream), slog.String("model", t.target.Model),
-		slog.Duration("wait", wait), slog.Int("status", f.status),
-		slog.String("reason", redact(f.message, t.upstream.secrets())))
+		slog.Duration("wait", wait), slog.Int("status", f.status), slog.String("code", string(f.code)))
 }

@@ -104,6 +104,6 @@ func (g *gate) judge(ctx context.Context, try int, f *failure) {
 		g.restsTo = now.Add(restTime)
 		g.logger.LogAttrs(ctx, slog.LevelWarn, "upstream keeps failing and is asked only now and then until it answers",
 			slog.String("upstream", g.upstream.Name), slog.Int("failures", g.failed), slog.Duration("every", restTime),
-			slog.String("reason", redact(f.message, g.upstream.secrets())))
+			slog.String("code", string(f.code)), slog.Int("status", f.status))
 	}
 }

@@ -40,14 +40,8 @@ func (e *UnknownUpstreamError) Error() string {
 // has ended. The error is an *UnknownUpstreamError, or the *Error of Route.
 func (c *Client) Outgoing(model, upstream string) (ways []Outgoing, done func(), err error) {
 	targets := []Target{{Upstream: c.config.Upstreams[0].Name, Model: model}}
-	switch {
-	case upstream != "":
-		if !slices.ContainsFunc(c.config.Upstreams, func(u Upstream) bool { return u.Name == upstream }) {
-			return nil, nil, &UnknownUpstreamError{Name: upstream, Known: c.names()}
-		}
-		targets[0].Upstream = upstream
-	case model != "":
-		if targets, err = c.Route(model); err != nil {
+	if upstream != "" || model != "" {
+		if targets, err = c.RouteTo(upstream, model); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package chat
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -88,6 +89,18 @@ func (c *Client) Route(model string) ([]Target, error) {
 			"The model %q is not known here: no entry of the models: map in the server's configuration matches it.", model)}
 	}
 	return []Target{{Upstream: c.config.Upstreams[0].Name, Model: model}}, nil
+}
+
+// RouteTo is Route for a call that names its upstream, which then gets the model
+// as it is. The error is an *UnknownUpstreamError, or Route's.
+func (c *Client) RouteTo(upstream, model string) ([]Target, error) {
+	if upstream == "" {
+		return c.Route(model)
+	}
+	if !slices.ContainsFunc(c.config.Upstreams, func(u Upstream) bool { return u.Name == upstream }) {
+		return nil, &UnknownUpstreamError{Name: upstream, Known: c.names()}
+	}
+	return []Target{{Upstream: upstream, Model: model}}, nil
 }
 
 // named puts the model that was asked for where a target says *.

@@ -56,6 +56,7 @@ CREATE TABLE runs (
     lease_owner TEXT NOT NULL,
     lease_until INTEGER NOT NULL,
     epoch       INTEGER NOT NULL,
+    upstream    TEXT NOT NULL,
     spent       TEXT NOT NULL,
     body        TEXT NOT NULL,
     PRIMARY KEY (thread_id, seq)
