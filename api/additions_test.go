@@ -218,3 +218,22 @@ func TestDeletedThreadIDCanBeChosenAgain(t *testing.T) {
 		s.call("GET", "/v1/threads/thread_user-1", "").refused(404, "", "")
 	}
 }
+
+func TestRunNamesItsUpstream(t *testing.T) {
+	s := newServer(t, settings{strict: true})
+	a := s.post("/v1/assistants", `{"model":"known","instructions":"hi"}`)
+	body := `{"assistant_id":"` + a.text("id") + `","model":"unlisted"}`
+	s.call("POST", "/v1/threads/runs", body).refused(400, "model", "model_not_found")
+	run := s.settle(s.call("POST", "/v1/threads/runs", body, "Understudy-Upstream", "test").ok())
+	require.Equal(t, "completed", run.text("status"))
+	require.Equal(t, "unlisted", run.text("model"))
+	tape := s.get("/v1/threads/" + run.text("thread_id") + "/runs/" + run.text("id") + "/context")
+	require.Equal(t, "test", tape.text("model_calls.0.upstream"))
+	require.Equal(t, "unlisted", tape.text("model_calls.0.model"))
+
+	refusal := s.call("POST", "/v1/threads/runs", body, "Understudy-Upstream", "none").refused(400, "Understudy-Upstream", "invalid_value")
+	require.Contains(t, refusal, "none")
+	open := newServer(t, settings{anyHost: true})
+	b := open.post("/v1/assistants", `{"model":"known","instructions":"hi"}`)
+	open.call("POST", "/v1/threads/runs", `{"assistant_id":"`+b.text("id")+`"}`, "Understudy-Upstream", "test").refused(403, "", "")
+}

@@ -138,7 +138,7 @@ func assemble(t testing.TB, o settings) *testServer {
 		Runs: runs.NewService(runs.ServiceOptions{
 			Store: db, Engine: engine, Assistants: assistantService, Threads: db, Files: fileService, Models: served, Now: time.Now,
 		}),
-		Files: fileService, Models: served, Answers: db,
+		Files: fileService, Models: served, Upstreams: client, Answers: db,
 		AnyHost: o.anyHost, CORSOrigins: o.corsOrigins,
 		Ready: db.Ping, Version: "test", Logger: logger, Now: time.Now,
 	}

@@ -162,7 +162,7 @@ func (s *server) override(r *http.Request) (string, error) {
 // chosenUpstream is override for a run: the upstream must be there.
 func (s *server) chosenUpstream(r *http.Request) (string, error) {
 	name, err := s.override(r)
-	if err != nil || name == "" {
+	if err != nil || name == "" || s.Upstreams == nil {
 		return "", err
 	}
 	_, done, err := s.Upstreams.Outgoing("", name)
