@@ -72,6 +72,9 @@ func newLogger(format LogFormat, sys System) *slog.Logger {
 // announce writes the few lines a start needs.
 func announce(logger *slog.Logger, config Config, address string) {
 	logger.Info("understudy is ready", "base_url", "http://"+address+"/v1", "data", config.Data, "version", versionText(), "auth", config.Auth)
+	for _, u := range config.Upstreams {
+		logger.Info("upstream", "name", u.Name, "base_url", publicURL(u.BaseURL))
+	}
 	if config.Offline {
 		logger.Info("no upstream is configured: the built-in offline model answers; write --upstream-url, or set OPENAI_API_KEY, for a real one")
 	}
