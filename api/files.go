@@ -58,6 +58,10 @@ func (s *server) getFileContent(c *call) error {
 	setDownload(c.w.Header(), file.Filename)
 	c.w.Header().Set("Content-Length", strconv.FormatInt(file.Bytes, 10))
 	c.w.WriteHeader(http.StatusOK)
-	_, err = io.Copy(c.w, content)
+	watched := &watchedReader{r: content}
+	_, err = io.Copy(c.w, watched)
+	if watched.err != nil { // the answer is cut off, which its length tells the client
+		note(c.r.Context()).err = watched.err
+	}
 	return clientGone(err)
 }

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -73,6 +74,10 @@ func NewEngine(o EngineOptions) *Engine {
 	if o.MaxRuns == 0 {
 		o.MaxRuns = 256
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Logger = cmp.Or(o.Logger, slog.Default())
 	ctx, kill := context.WithCancelCause(context.Background())
 	return &Engine{
 		store: o.Store, model: o.Model, prompts: prompter{history: o.Store, images: o.Images},

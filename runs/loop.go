@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"understudy/runs/chat"
@@ -160,8 +161,22 @@ func (d *driver) complete(ctx context.Context) (chat.Answer, int, error) {
 		if !failed || !failure.Overflow || run.Truncation.Type != truncateAuto || !p.shrinkable {
 			return answer, p.dropped, err
 		}
+		d.turn.overflowed = append(d.turn.overflowed, newModelCall(d.turn.number, p.dropped, answer, lastError(err)))
 		budget = p.tokens * 2 / 3
 	}
+}
+
+// recorded lists the calls a commit puts on the tape: those that overflowed the
+// model's window and the one that ended the turn, nil when there was none.
+func (d *driver) recorded(call *ModelCall) []*ModelCall {
+	var calls []*ModelCall
+	if d.turn != nil {
+		calls = slices.Clone(d.turn.overflowed)
+	}
+	if call != nil {
+		calls = append(calls, call)
+	}
+	return calls
 }
 
 // settle stores a settled answer.
@@ -174,7 +189,7 @@ func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
 	}
 	o, usage := outcomeOf(answer, calls), usageOf(answer.Usage)
 
-	change := &Change{Call: call}
+	change := &Change{Calls: d.recorded(call)}
 	if t.message != nil {
 		t.closeMessage(at.Unix(), o.messageReason)
 		messageUsage := usage
@@ -216,7 +231,7 @@ func (d *driver) conclude(e ending, call *ModelCall) error {
 	if call != nil && call.Error != nil {
 		reason = call.Error
 	}
-	change := &Change{Call: call}
+	change := &Change{Calls: d.recorded(call)}
 	switch t := d.turn; {
 	case t != nil && t.message != nil:
 		t.closeMessage(at, e.messageReason)
@@ -256,7 +271,7 @@ func (d *driver) conclude(e ending, call *ModelCall) error {
 
 // finish ends the run without another model call.
 func (d *driver) finish(v verb, reason string) error {
-	err := d.commit(&Change{}, func(r *Record) error {
+	err := d.commit(&Change{Calls: d.recorded(nil)}, func(r *Record) error {
 		return r.settle(outcome{verb: v, runReason: reason}, d.engine.now().Unix(), nil)
 	})
 	if err != nil {

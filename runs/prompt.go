@@ -1,12 +1,14 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 
+	"understudy/api/wire"
 	"understudy/runs/chat"
 	"understudy/threads"
 )
@@ -192,7 +194,10 @@ func (p prompter) build(ctx context.Context, project string, run *Run, budget in
 	out.tokens += budget - out.tokens - w.budget
 	out.dropped, out.shrinkable = w.dropped, w.kept > 1
 	for _, e := range w.timeline() {
-		out.messages = p.add(ctx, project, out.messages, e)
+		var err error
+		if out.messages, err = p.add(ctx, project, out.messages, e); err != nil {
+			return prompt{}, err
+		}
 	}
 	return out, nil
 }
@@ -202,9 +207,10 @@ func (p prompter) build(ctx context.Context, project string, run *Run, budget in
 func roughTokens(text string) int { return len(text) / 3 }
 
 // add appends an entry. Text and calls of one turn are one message again.
-func (p prompter) add(ctx context.Context, project string, messages []chat.Message, e entry) []chat.Message {
+func (p prompter) add(ctx context.Context, project string, messages []chat.Message, e entry) ([]chat.Message, error) {
 	if e.message != nil {
-		return append(messages, p.message(ctx, project, e.message))
+		m, err := p.message(ctx, project, e.message)
+		return append(messages, m), err
 	}
 	turn := chat.Message{Role: chat.Assistant}
 	if n := len(messages); n > 0 && e.joins(messages[n-1]) {
@@ -224,7 +230,7 @@ func (p prompter) add(ctx context.Context, project string, messages []chat.Messa
 		}
 		outputs = append(outputs, chat.Message{Role: chat.ToolRole, CallID: c.ID, Content: []chat.Part{{Text: output}}})
 	}
-	return append(append(messages, turn), outputs...)
+	return append(append(messages, turn), outputs...), nil
 }
 
 // key names the model call an entry came from.
@@ -235,7 +241,7 @@ func (e entry) joins(m chat.Message) bool {
 	return m.Role == chat.Assistant && len(m.Calls) == 0 && m.Turn == e.key()
 }
 
-func (p prompter) message(ctx context.Context, project string, r *MessageRecord) chat.Message {
+func (p prompter) message(ctx context.Context, project string, r *MessageRecord) (chat.Message, error) {
 	m := chat.Message{Role: chat.User, State: r.State}
 	if r.Message.Role == threads.Assistant {
 		m.Role = chat.Assistant
@@ -244,25 +250,34 @@ func (p prompter) message(ctx context.Context, project string, r *MessageRecord)
 		m.Turn = entry{message: r}.key()
 	}
 	for _, part := range r.Message.Content {
-		m.Content = append(m.Content, p.part(ctx, project, part))
+		content, err := p.part(ctx, project, part)
+		if err != nil {
+			return chat.Message{}, err
+		}
+		m.Content = append(m.Content, content)
 	}
-	return m
+	return m, nil
 }
 
-func (p prompter) part(ctx context.Context, project string, part threads.Part) chat.Part {
+// part renders a part. An image that was deleted since, or that is none, leaves a
+// note: the rest of the thread is still worth an answer.
+func (p prompter) part(ctx context.Context, project string, part threads.Part) (chat.Part, error) {
 	switch {
 	case part.Text != nil:
-		return chat.Part{Text: part.Text.Value}
+		return chat.Part{Text: part.Text.Value}, nil
 	case part.Refusal != nil:
-		return chat.Part{Text: *part.Refusal}
+		return chat.Part{Text: *part.Refusal}, nil
 	case part.ImageURL != nil:
-		return chat.Part{ImageURL: part.ImageURL.URL, Detail: part.ImageURL.Detail}
+		return chat.Part{ImageURL: part.ImageURL.URL, Detail: part.ImageURL.Detail}, nil
 	case part.ImageFile != nil:
 		url, err := p.images.DataURL(ctx, project, part.ImageFile.FileID)
-		if err != nil { // the file was deleted since: the rest of the thread is still worth an answer
-			return chat.Part{Text: "[image " + part.ImageFile.FileID + " is not available]"}
+		if errors.Is(err, wire.ErrUnavailable) || ctx.Err() != nil {
+			return chat.Part{}, cmp.Or(err, ctx.Err())
 		}
-		return chat.Part{ImageURL: url, Detail: part.ImageFile.Detail}
+		if err != nil {
+			return chat.Part{Text: "[image " + part.ImageFile.FileID + " is not available]"}, nil
+		}
+		return chat.Part{ImageURL: url, Detail: part.ImageFile.Detail}, nil
 	}
-	return chat.Part{}
+	return chat.Part{}, nil
 }

@@ -120,6 +120,7 @@ func TestOverflow(t *testing.T) {
 			require.Equal(t, tc.status, r.Status)
 			sent := w.model.sent()
 			require.Len(t, sent, tc.calls)
+			require.Len(t, w.calls(r), tc.calls, "every call is on the tape")
 			for i := 1; i < len(sent); i++ {
 				require.Less(t, len(sent[i].Messages), len(sent[i-1].Messages))
 				require.Equal(t, tellPrompt(sent[0].Messages[:1]), tellPrompt(sent[i].Messages[:1]))

@@ -66,7 +66,7 @@ type Change struct {
 	Lease    Lease
 	Steps    []*StepRecord
 	Messages []*MessageRecord
-	Call     *ModelCall // nil = no model call ended
+	Calls    []*ModelCall // that ended, oldest first
 }
 
 // change starts a Change that writes the record back as it is.

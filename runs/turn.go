@@ -21,6 +21,8 @@ type turn struct {
 	text, refusal strings.Builder
 	message       *threads.Message // nil until there is something to show
 	step          *Step            // the message's
+
+	overflowed []*ModelCall // calls of this turn whose prompt was too long
 }
 
 // Text shows a piece of the answer (chat.Sink).

@@ -32,7 +32,7 @@ func fill(t *testing.T, db *DB, id string, messages int) {
 			step := &runs.Step{ID: fmt.Sprintf("step_%s_%d", id, i), RunID: r.ID, ThreadID: id, Type: runs.ToolCalls}
 			return &runs.Change{
 				Run: r, Steps: []*runs.StepRecord{{Step: step, Turn: i}},
-				Call: &runs.ModelCall{Request: json.RawMessage(`{"messages":[{"a":1},{"b":2},{"a":1}]}`)},
+				Calls: []*runs.ModelCall{{Request: json.RawMessage(`{"messages":[{"a":1},{"b":2},{"a":1}]}`)}},
 			}, nil
 		})
 		require.NoError(t, err)

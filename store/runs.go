@@ -155,9 +155,12 @@ func applyDecision(tx *Tx, record *runs.Record, decide func(*runs.Record) (*runs
 	if err != nil {
 		return nil, err
 	}
-	body, err := wire.Marshal(record.Run)
-	if err != nil || change == nil {
-		return body, err
+	if change == nil {
+		return wire.Marshal(record.Run)
+	}
+	body, err := wire.Marshal(change.Run)
+	if err != nil {
+		return nil, err
 	}
 	return body, writeChange(tx, record.Project, change, body)
 }
@@ -184,10 +187,12 @@ func writeChange(tx *Tx, project string, c *runs.Change, body json.RawMessage) e
 			return err
 		}
 	}
-	if c.Call == nil {
-		return nil
+	for _, call := range c.Calls {
+		if err := insertModelCall(tx, project, c.Run, call); err != nil {
+			return err
+		}
 	}
-	return insertModelCall(tx, project, c.Run, c.Call)
+	return nil
 }
 
 // Claim implements runs.EngineStore.

@@ -130,7 +130,12 @@ func (k *check) run(ctx context.Context) {
 	k.ask(ctx, "tool call", k.tool)
 	k.ask(ctx, "stream", k.stream)
 	k.ask(ctx, "embeddings", k.embed)
-	k.findings = append(k.findings, finding{what: "profile", result: works, note: k.lessons.String()})
+	k.findings = append(k.findings, finding{what: "profile", result: works, note: k.kind() + "; " + k.lessons.String()})
+}
+
+// kind is the family whose ways were tried first.
+func (k *check) kind() string {
+	return cmp.Or(k.upstream.Kind, chat.GuessKind(k.upstream.BaseURL))
 }
 
 func (k *check) ask(ctx context.Context, what string, question func(context.Context) finding) bool {

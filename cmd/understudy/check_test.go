@@ -99,7 +99,7 @@ func TestCheckUpstreams(t *testing.T) {
 	}{
 		"all is well": {
 			script: func(question) (int, string) { return 0, "" }, extra: "embedding_model: e, ",
-			says: []string{"u models ok 3 listed", "u chat ok gpt-5-mini", `u tool call ok get_weather {"city":"Paris"}`, "u stream ok until the first of 2 pieces", "u embeddings ok e, 3 dimensions", "u profile ok nothing had to be changed"},
+			says: []string{"u models ok 3 listed", "u chat ok gpt-5-mini", `u tool call ok get_weather {"city":"Paris"}`, "u stream ok until the first of 2 pieces", "u embeddings ok e, 3 dimensions", "u profile ok generic; nothing had to be changed"},
 		},
 		"a named model": {
 			script: func(q question) (int, string) {
@@ -117,7 +117,16 @@ func TestCheckUpstreams(t *testing.T) {
 				}
 				return 0, ""
 			},
-			says: []string{"u chat ok gpt-5-mini", "u profile ok learnt from a refused request: from now on this model says max_completion_tokens"},
+			says: []string{"u chat ok gpt-5-mini", "u profile ok generic; learnt from a refused request: from now on this model says max_completion_tokens"},
+		},
+		"a declared kind": {
+			script: func(q question) (int, string) {
+				if q.path == "/chat/completions" && q.MaxTokens > 0 {
+					return 500, ""
+				}
+				return 0, ""
+			},
+			extra: "kind: azure, ", says: []string{"u chat ok gpt-5-mini", "u profile ok azure; nothing had to be changed"},
 		},
 		"a model that cannot stop at once": {
 			script: func(q question) (int, string) {
@@ -126,7 +135,7 @@ func TestCheckUpstreams(t *testing.T) {
 				}
 				return 0, ""
 			},
-			says: []string{"u chat ok gpt-5-mini", "u profile ok nothing had to be changed"},
+			says: []string{"u chat ok gpt-5-mini", "u profile ok generic; nothing had to be changed"},
 		},
 		"no tools, no stream": {
 			script: func(q question) (int, string) {

@@ -71,6 +71,8 @@ upstreams:
     context_window: 16000
     max_concurrent: 8
     images: url
+    kind: azure
+    profile: {strict: false, merge_roles: true}
     embedding_model: ada
   - {name: offline, base_url: "builtin://echo?delay=5ms", headers: *common}
 models:
@@ -96,8 +98,9 @@ image_hosts: [pictures.corp, 10.1.0.0/16, "fd00::7"]
 				Name: "azure", BaseURL: "https://x.openai.azure.com/openai/v1?api-version=preview", APIKey: "sk-2", Auth: chat.AuthAPIKey,
 				Headers: map[string]Secret{"X-Team": "a b"}, Stream: chat.StreamNever, IdleTimeout: 90 * time.Second,
 				MaxRetries: &none, ContextWindow: 16000, EmbeddingModel: "ada", MaxConcurrent: 8, Images: chat.ImagesURL, Where: "c.yaml:13",
+				Kind: "azure", Profile: map[string]bool{"strict": false, "merge_roles": true},
 			},
-			{Name: "offline", BaseURL: "builtin://echo?delay=5ms", Headers: map[string]Secret{"X-Team": "a b"}, EmbeddingModel: "builtin/echo", Where: "c.yaml:24"},
+			{Name: "offline", BaseURL: "builtin://echo?delay=5ms", Headers: map[string]Secret{"X-Team": "a b"}, EmbeddingModel: "builtin/echo", Where: "c.yaml:26"},
 		},
 		Models:       []chat.Mapping{{Pattern: "z*", Target: "openai/gpt-5"}, {Pattern: "a", Target: "azure/x | openai/meta/llama"}, {Pattern: "*", Target: "plain"}},
 		ModelsStrict: true,
@@ -113,6 +116,8 @@ image_hosts: [pictures.corp, 10.1.0.0/16, "fd00::7"]
 	require.Zero(t, revealed.Upstreams[0].MaxRetries)
 	require.Equal(t, 8, revealed.Upstreams[1].MaxConcurrent)
 	require.Equal(t, chat.ImagesURL, revealed.Upstreams[1].Images)
+	require.Equal(t, "azure", revealed.Upstreams[1].Kind)
+	require.Equal(t, map[string]bool{"strict": false, "merge_roles": true}, revealed.Upstreams[1].Profile)
 	require.Equal(t, c.ImageHosts, revealed.ImageHosts)
 }
 

@@ -31,6 +31,8 @@ type Upstream struct {
 	EmbeddingModel string
 	MaxConcurrent  int
 	Images         chat.Images
+	Kind           string // empty = told by the address
+	Profile        map[string]bool
 
 	// Where says where the address was written: FILE:LINE, a flag, or an
 	// environment variable.
@@ -69,6 +71,8 @@ func (u Upstream) reveal() chat.Upstream {
 		EmbeddingModel: u.EmbeddingModel,
 		MaxConcurrent:  u.MaxConcurrent,
 		Images:         u.Images,
+		Kind:           u.Kind,
+		Profile:        u.Profile,
 	}
 	if u.MaxRetries != nil {
 		revealed.MaxRetries = *u.MaxRetries
@@ -210,6 +214,8 @@ func readUpstream(r *reader, n *yaml.Node) Upstream {
 		"embedding_model": func(n *yaml.Node) { u.EmbeddingModel, _ = r.text(n, "embedding_model", openAIEmbed) },
 		"max_concurrent":  func(n *yaml.Node) { u.MaxConcurrent, _ = r.integer(n, "max_concurrent", 1, chat.DefaultMaxConcurrent) },
 		"images":          func(n *yaml.Node) { u.Images = chat.Images(r.oneOf(n, "images", "inline", "url", "none")) },
+		"kind":            func(n *yaml.Node) { u.Kind = r.oneOf(n, "kind", chat.Kinds()...) },
+		"profile":         func(n *yaml.Node) { u.Profile = readProfile(r, n) },
 	})
 	if n.Kind != yaml.MappingNode {
 		return u
@@ -227,6 +233,17 @@ func readUpstream(r *reader, n *yaml.Node) Upstream {
 		u.EmbeddingModel = embeddingModelOf(u.BaseURL)
 	}
 	return u
+}
+
+// readProfile takes what is written about an upstream's ways, by name.
+func readProfile(r *reader, n *yaml.Node) map[string]bool {
+	profile := map[string]bool{}
+	known := fields{}
+	for _, name := range chat.ProfileNames() {
+		known[name] = func(n *yaml.Node) { profile[name] = r.boolean(n, name) }
+	}
+	r.mapping(n, "profile", "profile: {parallel_tool_calls: false}", known)
+	return profile
 }
 
 func readName(r *reader, n *yaml.Node) string {

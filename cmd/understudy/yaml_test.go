@@ -99,6 +99,12 @@ func TestFileMistakes(t *testing.T) {
 		{up + "context_window: {}", `4: context_window: expected a whole number, found a map; write context_window: 128000 instead`},
 		{up + "max_concurrent: 0", `4: max_concurrent: "0" is not a whole number from 1 up; write max_concurrent: 256 instead`},
 		{up + "images: yes", `4: images: "yes" is unknown; write inline, url or none instead`},
+		{up + "kind: opnai", `4: kind: "opnai" is unknown; write openai, azure, anthropic, gemini, mistral, deepseek, moonshot, groq, openrouter, ollama, vllm, llamacpp or generic instead`},
+		{up + "kind: [openai]", `4: kind: expected text, found a list; write openai instead`},
+		{up + "profile: mistral", `4: profile: expected a map, found text; write profile: {parallel_tool_calls: false} instead`},
+		{up + "profile:\n      strict: true\n      parallel_tool_cals: false", `6: profile: unknown key "parallel_tool_cals"; write parallel_tool_calls instead`},
+		{up + "profile: {color: true}", `4: profile: unknown key "color"; write assistant_after_tool, echo_extra, echo_reasoning, json_schema, max_completion_tokens, merge_roles, parallel_tool_calls, plain_schemas, reasoning_effort, short_ids, stream_options, strict, system_role, temperature, think_tags, tool_choice or top_p instead`},
+		{up + "profile: {strict: maybe}", `4: strict: "maybe" is neither true nor false; write strict: true instead`},
 		{up + "embedding_model: []", `4: embedding_model: expected text, found a list; write text-embedding-3-small instead`},
 
 		// Models.

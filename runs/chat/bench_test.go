@@ -46,7 +46,7 @@ func BenchmarkReader(b *testing.B) {
 
 func readOurs(b *testing.B, stream []byte) {
 	b.Helper()
-	r := read(bytes.NewReader(stream), &shownSink{}, time.Now)
+	r := read(bytes.NewReader(stream), &fold{sink: &shownSink{}, now: time.Now})
 	if _, f := r.fold.settle(r.ended, nil); f != nil {
 		b.Fatal(f.message)
 	}

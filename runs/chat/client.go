@@ -166,6 +166,7 @@ func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failu
 	wire := buildRequest(t.request, t.target, p)
 	x := t.client.exchange(t.upstream)
 	x.record.Upstream, x.record.Model = t.target.Upstream, t.target.Model
+	x.keepThink = p.keepThink
 	body, err := marshal(wire)
 	if err != nil {
 		return Answer{Exchange: x.record}, wire, unwritable()

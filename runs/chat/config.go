@@ -67,6 +67,15 @@ type Upstream struct {
 	EmbeddingModel string        // empty = this upstream embeds nothing
 	MaxConcurrent  int           // calls under way at once, others wait their turn; default DefaultMaxConcurrent
 	Images         Images        // default inline; url where the scheme is not the web's
+
+	// Kind is the family of backends it belongs to, one of Kinds; the default
+	// is GuessKind of the base URL. It decides what the first calls look like.
+	Kind string
+	// Profile says by name, one of ProfileNames, what may be sent (true) or is
+	// left out, and what is done to a conversation. It beats Kind, and it is
+	// where learning begins, not where it ends: what the backend refuses all
+	// the same is changed, as a refused request helps nobody.
+	Profile map[string]bool
 }
 
 // Mapping sends the models that match Pattern, in which * stands for any text,
@@ -141,6 +150,7 @@ func (u *Upstream) setDefaults(schemes map[string]http.RoundTripper) {
 		setDefault(&u.Images, ImagesURL) // this backend is in the process and fetches nothing
 	}
 	setDefault(&u.Images, ImagesInline)
+	setDefault(&u.Kind, GuessKind(u.BaseURL))
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -184,7 +194,7 @@ func (u *Upstream) validate(schemes map[string]http.RoundTripper) error {
 	if strings.ContainsAny(u.APIKey, "\r\n\x00") {
 		return fmt.Errorf("upstream %q: api_key contains a line break", u.Name)
 	}
-	return nil
+	return u.validateProfile()
 }
 
 // endpoint returns the address of path below the base URL, whose query is kept

@@ -24,6 +24,8 @@ type exchange struct {
 	gate     *gate
 	now      func() time.Time
 	record   Exchange
+
+	keepThink bool // a leading <think> block is text
 }
 
 func (c *Client) exchange(u *Upstream) *exchange {
@@ -33,9 +35,9 @@ func (c *Client) exchange(u *Upstream) *exchange {
 // complete sends a chat completion request and reads the answer. Its fold is
 // empty when the failure came before an answer.
 func (x *exchange) complete(ctx context.Context, body []byte, stream bool, sink Sink) (reading, *failure) {
-	r := reading{fold: &fold{now: x.now}}
+	r := reading{fold: &fold{sink: sink, now: x.now, think: thinkFilter{off: x.keepThink}}}
 	f := x.post(ctx, "/chat/completions", body, stream, func(answer *watchedBody) {
-		r = read(answer, sink, x.now)
+		r = read(answer, r.fold)
 		x.record.Response = r.raw
 		if r.streamed {
 			x.record.FirstToken = r.fold.firstSeen

@@ -64,7 +64,7 @@ func FuzzReader(f *testing.F) {
 
 // stateOf returns what would be stored with the answer.
 func stateOf(body io.Reader) string {
-	r := read(body, nil, time.Now)
+	r := read(body, &fold{now: time.Now})
 	answer, f := r.fold.settle(r.ended, zooTools())
 	if f != nil {
 		return ""

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -21,9 +23,23 @@ const (
 
 // modelList remembers what the upstreams listed.
 type modelList struct {
+	asking singleflight.Group // whoever comes meanwhile waits for the same answer
+
 	mu    sync.Mutex
 	names []string
 	until time.Time
+}
+
+func (l *modelList) fresh(now time.Time) ([]string, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.names, now.Before(l.until)
+}
+
+func (l *modelList) keep(names []string, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.names, l.until = names, until
 }
 
 // ListModels returns the names clients may ask for: those of the models: map
@@ -31,11 +47,24 @@ type modelList struct {
 // the second and later upstreams are named with the upstream before them, as
 // requests must. An upstream that does not answer is left out.
 func (c *Client) ListModels(ctx context.Context) []string {
-	c.models.mu.Lock()
-	defer c.models.mu.Unlock()
-	if now := c.config.Now(); now.Before(c.models.until) {
-		return c.models.names
+	if names, fresh := c.models.fresh(c.config.Now()); fresh {
+		return names
 	}
+	asked := c.models.asking.DoChan("", func() (any, error) {
+		names := c.askForModels(context.WithoutCancel(ctx)) // the others have not left
+		c.models.keep(names, c.config.Now().Add(listLife))
+		return names, nil
+	})
+	select {
+	case answer := <-asked:
+		names, _ := answer.Val.([]string) // it always is
+		return names
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (c *Client) askForModels(ctx context.Context) []string {
 	listed := make([][]string, len(c.config.Upstreams))
 	var all sync.WaitGroup
 	for i := range c.config.Upstreams {
@@ -60,9 +89,6 @@ func (c *Client) ListModels(ctx context.Context) []string {
 			}
 			add(name)
 		}
-	}
-	if ctx.Err() == nil {
-		c.models.names, c.models.until = names, c.config.Now().Add(listLife)
 	}
 	return names
 }

@@ -1,10 +1,6 @@
 package chat
 
-import (
-	"net/url"
-	"strings"
-	"sync"
-)
+import "sync"
 
 // emptyContent is how an assistant turn without text is written.
 type emptyContent int
@@ -42,16 +38,21 @@ type profile struct {
 	fillReasoning      bool
 	noExtras           bool
 	unsigned           bool // calls without a thought signature say that they have none
+	keepThink          bool // a leading <think> block is text
 }
 
-// firstProfile is what can be known before the first call. Only OpenAI's own
-// hosts refuse max_tokens; everywhere else the new name may be ignored without
-// a word, which is worse than a refusal.
+// firstProfile is what is known before the first call: what holds for the
+// upstream's kind, and over it what its configuration says.
 func firstProfile(u *Upstream) profile {
-	p := profile{stream: u.Stream != StreamNever}
-	if base, err := url.Parse(u.BaseURL); err == nil {
-		host := base.Hostname()
-		p.maxCompletionTokens = host == "api.openai.com" || strings.HasSuffix(host, ".openai.azure.com")
+	var p profile
+	for _, k := range kinds {
+		if k.name == u.Kind {
+			p = k.first
+		}
+	}
+	p.stream = u.Stream != StreamNever
+	for name, on := range u.Profile {
+		switches[name](&p, on)
 	}
 	return p
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"time"
 )
 
 // reading is an answer that was read to its end.
@@ -23,11 +22,10 @@ var (
 )
 
 // read reads an answer from body. Its first byte decides what it is: neither
-// the request nor the Content-Type is to be trusted. Text goes to sink as it
+// the request nor the Content-Type is to be trusted. Text goes to f's sink as it
 // comes; of a plain document nothing is shown before it was judged.
-func read(body io.Reader, sink Sink, now func() time.Time) reading {
+func read(body io.Reader, f *fold) reading {
 	t := &tape{r: body}
-	f := &fold{sink: sink, now: now}
 	first, ok := t.peek()
 	var ended error
 	streamed := false

@@ -22,7 +22,7 @@ type outcome struct {
 
 func readAll(body io.Reader) (outcome, string) {
 	var shown recorder
-	r := read(body, &shown, func() time.Time { return time.Unix(1, 0) })
+	r := read(body, &fold{sink: &shown, now: func() time.Time { return time.Unix(1, 0) }})
 	answer, f := r.fold.settle(r.ended, zooTools())
 	o := outcome{
 		text: answer.Text, refusal: answer.Refusal, reasoning: answer.Reasoning,
@@ -201,7 +201,7 @@ func TestReaderBrokenEnd(t *testing.T) {
 }
 
 func TestReaderIsBounded(t *testing.T) {
-	r := read(endless{}, nil, time.Now)
+	r := read(endless{}, &fold{now: time.Now})
 	require.ErrorIs(t, r.ended, errAnswerTooLong)
 	require.Len(t, r.raw, maxAnswer)
 	_, f := r.fold.settle(r.ended, nil)

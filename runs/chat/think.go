@@ -22,6 +22,7 @@ const (
 // thinkFilter takes one leading <think>…</think> block out of a text that
 // arrives in pieces, so that stream and plain answers agree on what is text.
 type thinkFilter struct {
+	off     bool // the block is text like any other
 	state   thinkState
 	held    string // seen, but neither text nor thought yet
 	lead    string // what stood before the thoughts, to undo an unclosed block
@@ -30,6 +31,9 @@ type thinkFilter struct {
 
 // add returns the part of s that is text.
 func (t *thinkFilter) add(s string) string {
+	if t.off {
+		return s
+	}
 	switch t.state {
 	case thinkNone:
 		return s

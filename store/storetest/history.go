@@ -98,7 +98,7 @@ func (s *suite) tape() {
 		} else { // the call failed before anything was sent
 			call.Response, call.Status, call.FirstToken, call.Error = "", 0, nil, &runs.LastError{Code: "server_error", Message: "no"}
 		}
-		s.change(r, runs.Change{Call: call})
+		s.change(r, runs.Change{Calls: []*runs.ModelCall{call}})
 		want = append(want, call)
 	}
 	got, err := s.ModelCalls(ctx, ours, r.ThreadID, r.ID)

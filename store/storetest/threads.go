@@ -69,7 +69,7 @@ func (s *suite) threadDeletion() {
 	s.change(r, runs.Change{
 		Messages: []*runs.MessageRecord{{Message: newMessage(t.ID, threads.Assistant, "hi"), Turn: 1}},
 		Steps:    []*runs.StepRecord{{Step: callStep(r, "f"), Turn: 1}},
-		Call:     &runs.ModelCall{Turn: 1, Request: []byte(`{"messages":[{"role":"user"}]}`)},
+		Calls:    []*runs.ModelCall{{Turn: 1, Request: []byte(`{"messages":[{"role":"user"}]}`)}},
 	})
 	active, lease := s.leased("engine", 1)
 	require.NoError(s, s.DeleteThread(ctx, ours, t.ID))
