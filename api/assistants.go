@@ -5,11 +5,7 @@ import (
 )
 
 func (s *server) createAssistant(c *call) error {
-	o, err := c.body()
-	if err != nil {
-		return err
-	}
-	create, err := assistants.ReadCreate(o, c.dialect)
+	create, err := read(c, assistants.ReadCreate)
 	if err != nil {
 		return err
 	}
@@ -33,11 +29,7 @@ func (s *server) getAssistant(c *call) error {
 }
 
 func (s *server) modifyAssistant(c *call) error {
-	o, err := c.body()
-	if err != nil {
-		return err
-	}
-	modify, err := assistants.ReadModify(o, c.dialect)
+	modify, err := read(c, assistants.ReadModify)
 	if err != nil {
 		return err
 	}

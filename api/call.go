@@ -89,13 +89,19 @@ func (c *call) body() (*wire.Object, error) {
 	return wire.ParseObject(data)
 }
 
-// metadata reads a body that may hold metadata only.
-func (c *call) metadata() (wire.Metadata, error) {
+// read reads the body as what a domain package takes it for.
+func read[T any](c *call, decode func(*wire.Object, wire.Dialect) (T, error)) (T, error) {
 	o, err := c.body()
 	if err != nil {
-		return nil, err
+		var none T
+		return none, err
 	}
-	m := o.Metadata(c.dialect == wire.V1)
+	return decode(o, c.dialect)
+}
+
+// readMetadata reads a body that may hold metadata only.
+func readMetadata(o *wire.Object, dialect wire.Dialect) (wire.Metadata, error) {
+	m := o.Metadata(dialect == wire.V1)
 	return m, o.Err()
 }
 

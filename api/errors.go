@@ -17,7 +17,6 @@ var statuses = map[wire.Kind]int{
 	wire.Forbidden:    http.StatusForbidden,
 	wire.NotFound:     http.StatusNotFound,
 	wire.TooLarge:     http.StatusRequestEntityTooLarge,
-	wire.TooMany:      http.StatusTooManyRequests,
 	wire.Unavailable:  http.StatusServiceUnavailable,
 }
 

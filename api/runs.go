@@ -13,15 +13,11 @@ func (s *server) createThreadAndRun(c *call) error {
 	return s.startRun(c, "", runs.ReadCreateWithThread)
 }
 
-func (s *server) startRun(c *call, threadID string, read func(*wire.Object, wire.Dialect) (runs.Create, error)) error {
+func (s *server) startRun(c *call, threadID string, decode func(*wire.Object, wire.Dialect) (runs.Create, error)) error {
 	if err := c.checkInclude(); err != nil {
 		return err
 	}
-	o, err := c.body()
-	if err != nil {
-		return err
-	}
-	create, err := read(o, c.dialect)
+	create, err := read(c, decode)
 	if err != nil {
 		return err
 	}
@@ -53,7 +49,7 @@ func (s *server) getRun(c *call) error {
 }
 
 func (s *server) modifyRun(c *call) error {
-	metadata, err := c.metadata()
+	metadata, err := read(c, readMetadata)
 	if err != nil {
 		return err
 	}

@@ -8,11 +8,7 @@ import (
 )
 
 func (s *server) createThread(c *call) error {
-	o, err := c.body()
-	if err != nil {
-		return err
-	}
-	create, err := threads.ReadCreate(o, c.dialect)
+	create, err := read(c, threads.ReadCreate)
 	if err != nil {
 		return err
 	}
@@ -62,11 +58,7 @@ func (s *server) getThread(c *call) error {
 }
 
 func (s *server) modifyThread(c *call) error {
-	o, err := c.body()
-	if err != nil {
-		return err
-	}
-	modify, err := threads.ReadModify(o, c.dialect)
+	modify, err := read(c, threads.ReadModify)
 	if err != nil {
 		return err
 	}
@@ -80,11 +72,7 @@ func (s *server) deleteThread(c *call) error {
 }
 
 func (s *server) createMessage(c *call) error {
-	o, err := c.body()
-	if err != nil {
-		return err
-	}
-	message, err := threads.ReadMessage(o, c.dialect)
+	message, err := read(c, threads.ReadMessage)
 	if err != nil {
 		return err
 	}
@@ -108,7 +96,7 @@ func (s *server) getMessage(c *call) error {
 }
 
 func (s *server) modifyMessage(c *call) error {
-	metadata, err := c.metadata()
+	metadata, err := read(c, readMetadata)
 	if err != nil {
 		return err
 	}

@@ -21,10 +21,6 @@ const (
 	Evals      = "evals"
 )
 
-// AssistantsOutput is the purpose of files that runs produce; clients cannot
-// upload under it.
-const AssistantsOutput = "assistants_output"
-
 var uploadPurposes = []string{FineTune, Assistants, Batch, UserData, Vision, Evals}
 
 // The bounds of expires_after.seconds (spec section 14).

@@ -27,7 +27,7 @@ func TestUploadForm(t *testing.T) {
 		"leading zero":   {fields: []field{purpose, {anchor, "created_at"}, {seconds, "03600"}}, want: Upload{Purpose: Assistants, ExpiresAfter: 3600}},
 		"no purpose":     {err: wire.MissingParam("purpose")},
 		"other purpose":  {fields: []field{{"purpose", "world_domination"}}, err: &wire.Error{Message: "'world_domination' is not one of ['fine-tune', 'assistants', 'batch', 'user_data', 'vision', 'evals'] - 'purpose'", Param: "purpose"}},
-		"system purpose": {fields: []field{{"purpose", AssistantsOutput}}, err: &wire.Error{Message: "'assistants_output' is not one of ['fine-tune', 'assistants', 'batch', 'user_data', 'vision', 'evals'] - 'purpose'", Param: "purpose"}},
+		"system purpose": {fields: []field{{"purpose", "assistants_output"}}, err: &wire.Error{Message: "'assistants_output' is not one of ['fine-tune', 'assistants', 'batch', 'user_data', 'vision', 'evals'] - 'purpose'", Param: "purpose"}},
 		"empty purpose":  {fields: []field{{"purpose", ""}}, err: &wire.Error{Message: "'' is not one of ['fine-tune', 'assistants', 'batch', 'user_data', 'vision', 'evals'] - 'purpose'", Param: "purpose"}},
 		"unknown":        {fields: []field{purpose, {"model", "x"}}, err: wire.UnknownParam("model")},
 		"whole expiry":   {fields: []field{{"expires_after", "{}"}}, err: wire.UnknownParam("expires_after")},

@@ -12,7 +12,7 @@ func (o *Object) Object(name string) *Object {
 		return nil
 	}
 	if raw[0] != '{' {
-		o.Fail(WrongType(o.Path(name), "an object", typeName(raw)))
+		o.Fail(WrongType(o.Path(name), "an object", TypeName(raw)))
 		return nil
 	}
 	return newObject(o.Path(name), raw, o.fail)
@@ -27,7 +27,7 @@ func (o *Object) Array(name string, maxLen int) []Element {
 	}
 	var items []json.RawMessage
 	if raw[0] != '[' || json.Unmarshal(raw, &items) != nil {
-		o.Fail(WrongType(o.Path(name), "an array", typeName(raw)))
+		o.Fail(WrongType(o.Path(name), "an array", TypeName(raw)))
 		return nil
 	}
 	if maxLen > 0 && len(items) > maxLen {
@@ -75,7 +75,7 @@ type Element struct {
 // Object returns the element as an object to read from, nil when it is not one.
 func (e Element) Object() *Object {
 	if e.Raw[0] != '{' {
-		e.failWith(WrongType(e.Path, "an object", typeName(e.Raw)))
+		e.failWith(WrongType(e.Path, "an object", TypeName(e.Raw)))
 		return nil
 	}
 	return newObject(e.Path, e.Raw, e.fail)
@@ -84,7 +84,7 @@ func (e Element) Object() *Object {
 func (e Element) string() string {
 	var s string
 	if e.Raw[0] != '"' || json.Unmarshal(e.Raw, &s) != nil {
-		e.failWith(WrongType(e.Path, "a string", typeName(e.Raw)))
+		e.failWith(WrongType(e.Path, "a string", TypeName(e.Raw)))
 	}
 	return s
 }

@@ -16,7 +16,6 @@ const (
 	Forbidden                // 403
 	NotFound                 // 404
 	TooLarge                 // 413
-	TooMany                  // 429
 	Unavailable              // 503: the same request may succeed later
 )
 

@@ -17,7 +17,7 @@ func (o *Object) String(name string, maxLen int) *string {
 	}
 	var s string
 	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
-		o.Fail(WrongType(o.Path(name), "a string", typeName(raw)))
+		o.Fail(WrongType(o.Path(name), "a string", TypeName(raw)))
 		return nil
 	}
 	if n := utf8.RuneCountInString(s); maxLen > 0 && n > maxLen {
@@ -63,7 +63,7 @@ func (o *Object) Bool(name string) *bool {
 	}
 	var b bool
 	if json.Unmarshal(raw, &b) != nil {
-		o.Fail(WrongType(o.Path(name), "a boolean", typeName(raw)))
+		o.Fail(WrongType(o.Path(name), "a boolean", TypeName(raw)))
 		return nil
 	}
 	return &b
@@ -77,7 +77,7 @@ func (o *Object) Int(name string, minimum, maximum int) *int {
 	}
 	f, _ := strconv.ParseFloat(string(raw), 64) // out of range answers ±Inf, which the bounds refuse
 	if !isNumber(raw) || f != math.Trunc(f) {
-		o.Fail(WrongType(o.Path(name), "an integer", typeName(raw)))
+		o.Fail(WrongType(o.Path(name), "an integer", TypeName(raw)))
 		return nil
 	}
 	if err := checkInt(o.Path(name), f, string(raw), minimum, maximum); err != nil {
@@ -106,7 +106,7 @@ func (o *Object) Float(name string, minimum, maximum float64) *Float {
 		return nil
 	}
 	if !isNumber(raw) {
-		o.Fail(WrongType(o.Path(name), "a decimal", typeName(raw)))
+		o.Fail(WrongType(o.Path(name), "a decimal", TypeName(raw)))
 		return nil
 	}
 	f, _ := strconv.ParseFloat(string(raw), 64) // out of range answers ±Inf, which the bounds refuse

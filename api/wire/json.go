@@ -72,9 +72,7 @@ func isNumber(raw json.RawMessage) bool {
 }
 
 // TypeName names the JSON type of a value with its article.
-func TypeName(raw json.RawMessage) string { return typeName(raw) }
-
-func typeName(raw json.RawMessage) string {
+func TypeName(raw json.RawMessage) string {
 	switch {
 	case len(raw) == 0 || isNull(raw):
 		return "null"

@@ -49,7 +49,7 @@ func (o *Object) metadataValue(key string, coerce bool) (string, bool) {
 	if coerce && raw[0] != '"' {
 		value = coerced(raw)
 	} else if raw[0] != '"' || json.Unmarshal(raw, &value) != nil {
-		o.Fail(WrongType(o.Path(key), "a string", typeName(raw)))
+		o.Fail(WrongType(o.Path(key), "a string", TypeName(raw)))
 		return "", false
 	}
 	if n := utf8.RuneCountInString(value); n > maxMetadataValue {

@@ -33,7 +33,7 @@ func ParseObject(body []byte) (*Object, error) {
 		return nil, err
 	}
 	if body[0] != '{' {
-		return nil, &Error{Message: fmt.Sprintf("Invalid type: expected an object, but got %s instead.", typeName(body)), Code: "invalid_type"}
+		return nil, &Error{Message: fmt.Sprintf("Invalid type: expected an object, but got %s instead.", TypeName(body)), Code: "invalid_type"}
 	}
 	var fail error
 	return newObject("", body, &fail), nil
