@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -128,6 +129,9 @@ func (a *app) reloadOn(signals <-chan os.Signal, load func() (Config, error)) {
 // wrong with it, all stays as it was.
 func (a *app) reload(config Config, err error) {
 	var client *chat.Client
+	if err == nil && config.Offline && !a.config.Offline {
+		err = fmt.Errorf("%s: it names no upstream, maybe because it is just being written; write the upstreams again", config.File)
+	}
 	if err == nil {
 		client, err = newChat(config, a.hop, a.logger)
 	}

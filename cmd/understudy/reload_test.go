@@ -83,6 +83,10 @@ func TestReloadOnHangup(t *testing.T) {
 	require.Equal(t, 2, strings.Count(said, "not taken over; the old one stays"))
 	require.Equal(t, "200 first", ask("/v1/responses", "m", ""))
 
+	writeFile(t, "") // as an editor leaves it for a moment
+	require.Contains(t, hangUp(t, log, "not taken over"), "it names no upstream")
+	require.Equal(t, "200 first", ask("/v1/responses", "m", ""))
+
 	writeFile(t, fmt.Sprintf("upstreams: [{name: b, base_url: %q, api_key: sk-hidden-1}]\nmodels: {n: b/x}\nmodels_strict: true\nrelay: [/suno]\ncors_origins: [%s]\nauth: keys\nlog_format: json\n", second, web))
 	said = hangUp(t, log, "is taken over")
 	require.Contains(t, said, "setting=auth now=none then=keys")

@@ -211,10 +211,23 @@ func (t *turn) showWhole(answer Answer) {
 	}
 }
 
-// mustBeChecked tells whether the request asks in words for something that the
-// API client was promised.
+// mustBeChecked tells whether the request asks by weaker means, such as words,
+// for something that the API client was promised.
 func mustBeChecked(req Request, p profile) bool {
-	return p.json == jsonInWords && formatOf(req) != "" || p.noToolChoice && forcesCall(req)
+	return weakerJSON(req, p) || p.noToolChoice && forcesCall(req)
+}
+
+// weakerJSON tells whether JSON is asked for by less than the API client did: in
+// words, or as any object where a schema was given.
+func weakerJSON(req Request, p profile) bool {
+	switch formatOf(req) {
+	case "":
+		return false
+	case "json_schema":
+		return p.json != jsonAsAsked
+	default:
+		return p.json == jsonInWords
+	}
 }
 
 func forcesCall(req Request) bool {
@@ -225,7 +238,7 @@ func forcesCall(req Request) bool {
 // again.
 const checkTries = 2
 
-// check holds an answer against what was asked for in words.
+// check holds an answer against what was asked for by weaker means.
 func check(answer *Answer, req Request, p profile) *failure {
 	if !mustBeChecked(req, p) || answer.Finish != FinishStop || answer.Refusal != "" {
 		return nil
@@ -236,14 +249,14 @@ func check(answer *Answer, req Request, p profile) *failure {
 			message: "The backend takes no tool_choice, and the model did not call a function when it was told to.",
 		}
 	}
-	if p.json != jsonInWords || formatOf(req) == "" || len(answer.Calls) > 0 {
+	if !weakerJSON(req, p) || len(answer.Calls) > 0 {
 		return nil
 	}
 	text, ok := bareJSON(answer.Text)
 	if !ok {
 		return &failure{
 			code: ServerError, retry: true, tries: checkTries,
-			message: "The backend takes no response_format, and the model did not answer with JSON when it was told to.",
+			message: "The backend does not take the response_format, and the model did not answer with JSON when it was told to.",
 		}
 	}
 	answer.Text = text

@@ -135,11 +135,17 @@ var fallbacks = []fallback{
 var wrongValue = regexp.MustCompile(`too (large|small|high|low)|at most|at least \d|between -?\d|` +
 	`(less|greater|more|larger|smaller) than|invalid schema|out of range`)
 
+// otherEfforts matches the refusal of one value of reasoning_effort.
+var otherEfforts = regexp.MustCompile(`(?s)reasoning[_ ]effort.*supported values are`)
+
 // changed finds the fallback for a refused request and applies it to p. What
 // it returns says what was changed, "" when there is nothing to change.
 func changed(p *profile, r wireRequest, f *failure) string {
 	if f.code != ServerError || !mayBeMended(f.status) || wrongValue.MatchString(f.words) {
 		return ""
+	}
+	if r.ReasoningEffort != "" && otherEfforts.MatchString(f.words) {
+		return "" // the next client may name one that is taken
 	}
 	for _, fb := range fallbacks {
 		if fb.sign.MatchString(f.words) && fb.sent(r, *p) {
