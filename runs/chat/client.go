@@ -68,9 +68,9 @@ func (c *Client) Complete(ctx context.Context, req Request, sink Sink) (Answer, 
 	shown := &shownSink{sink: sink}
 	retried := 0
 	for i, target := range targets {
-		t := &turn{client: c, target: target, upstream: c.upstream(target.Upstream), request: req, sink: shown}
 		last := i == len(targets)-1
-		answer, f := t.run(ctx, last)
+		t := &turn{client: c, target: target, upstream: c.upstream(target.Upstream), request: req, sink: shown, last: last}
+		answer, f := t.run(ctx)
 		retried += max(0, t.tries-1)
 		answer.Exchange.Retries = retried
 		switch {
@@ -117,15 +117,16 @@ type turn struct {
 	upstream *Upstream
 	request  Request
 	sink     *shownSink
+	last     bool // no other target waits
 	tries    int
 }
 
 // run repeats the exchange until it succeeds or cannot. When another target
 // waits, a dead upstream is not waited for long, and one that is known to be
 // sick not at all.
-func (t *turn) run(ctx context.Context, last bool) (Answer, *failure) {
+func (t *turn) run(ctx context.Context) (Answer, *failure) {
 	limit := t.upstream.MaxRetries
-	if !last {
+	if !t.last {
 		limit = min(limit, 1)
 	}
 	var f *failure
@@ -142,7 +143,7 @@ func (t *turn) run(ctx context.Context, last bool) (Answer, *failure) {
 			t.remember(ctx, p, learnt)
 			return answer, nil
 		}
-		if ctx.Err() != nil || t.sink.used || f.resting && !last {
+		if ctx.Err() != nil || t.sink.used || f.resting && !t.last {
 			return answer, f
 		}
 		if what := changed(&p, wire, f); what != "" {
@@ -165,6 +166,9 @@ func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failu
 	t.tries++
 	wire := buildRequest(t.request, t.target, p)
 	x := t.client.exchange(t.upstream)
+	if !t.last {
+		x.firstByte = t.upstream.IdleTimeout
+	}
 	x.record.Upstream, x.record.Model = t.target.Upstream, t.target.Model
 	x.keepThink = p.keepThink
 	body, err := marshal(wire)

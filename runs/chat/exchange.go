@@ -25,11 +25,12 @@ type exchange struct {
 	now      func() time.Time
 	record   Exchange
 
-	keepThink bool // a leading <think> block is text
+	keepThink bool          // a leading <think> block is text
+	firstByte time.Duration // how long the first byte may take
 }
 
 func (c *Client) exchange(u *Upstream) *exchange {
-	return &exchange{client: c.http, upstream: u, gate: c.gates[u.Name], now: c.config.Now}
+	return &exchange{client: c.http, upstream: u, gate: c.gates[u.Name], now: c.config.Now, firstByte: headerPatience * u.IdleTimeout}
 }
 
 // complete sends a chat completion request and reads the answer. Its fold is
@@ -66,7 +67,7 @@ func (x *exchange) post(ctx context.Context, path string, body []byte, stream bo
 	}
 	defer x.gate.leave()
 	x.record.Started = x.now() // waiting for a place is no part of the exchange
-	ctx, dog := newWatchdog(ctx, x.upstream.IdleTimeout)
+	ctx, dog := newWatchdog(ctx, x.firstByte)
 	defer dog.stop()
 	req, err := x.request(ctx, path, body, stream)
 	if err != nil {

@@ -20,7 +20,8 @@ const (
 	// connections of the default transport would make most of them dial.
 	maxIdlePerHost = 256
 	// headerPatience is how much longer than inside an answer silence may
-	// last before it: a backend reads the whole prompt first.
+	// last before it: a backend reads the whole prompt first. Where another
+	// upstream waits to be asked, it has no such time.
 	headerPatience = 10
 	// drainTime is how long the end of a body behind [DONE] is waited for, so
 	// that its connection can be used again.
@@ -82,13 +83,13 @@ type watchdog struct {
 	cancel context.CancelCauseFunc
 }
 
-// newWatchdog derives the context of an exchange. The first answer may take
-// headerPatience times idle.
-func newWatchdog(ctx context.Context, idle time.Duration) (context.Context, *watchdog) {
+// newWatchdog derives the context of an exchange, which ends after first without
+// a byte; reads feed it from then on.
+func newWatchdog(ctx context.Context, first time.Duration) (context.Context, *watchdog) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	return ctx, &watchdog{
 		cancel: cancel,
-		timer:  time.AfterFunc(headerPatience*idle, func() { cancel(errIdle) }),
+		timer:  time.AfterFunc(first, func() { cancel(errIdle) }),
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -59,4 +61,18 @@ func TestOneEffortRefusedIsNotTheParameter(t *testing.T) {
 	answer, err := h.Complete(t.Context(), low, nil)
 	require.NoError(t, err)
 	require.Contains(t, string(answer.Exchange.Request), `"reasoning_effort":"low"`)
+}
+
+// An upstream that says nothing is passed over while the run still has its life
+// before it.
+func TestSilentUpstreamIsPassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		h := patient(t, Config{Models: []Mapping{{"m", "silent/a|well/b"}}}, map[string]http.Handler{"silent": silent, "well": newFlaky(http.StatusOK)})
+		begun := time.Now()
+		answer, err := h.Complete(t.Context(), hello("m"), nil)
+		require.NoError(t, err)
+		require.Equal(t, "hi", answer.Text)
+		require.Less(t, time.Since(begun), 3*DefaultIdleTimeout)
+	})
 }
