@@ -76,7 +76,7 @@ func searchToRetrieval(raw json.RawMessage) (json.RawMessage, error) {
 	if json.Unmarshal(raw, &tool) != nil || tool.Type != assistants.FileSearch {
 		return raw, nil
 	}
-	return json.RawMessage(`{"type":"retrieval"}`), nil
+	return json.RawMessage(`{"type":"` + assistants.Retrieval + `"}`), nil
 }
 
 // resourcesToV1 renames tools and puts file_ids where tool_resources is.
@@ -145,7 +145,7 @@ func detailsToV1(raw json.RawMessage) (json.RawMessage, error) {
 				ID        string   `json:"id"`
 				Type      string   `json:"type"`
 				Retrieval struct{} `json:"retrieval"`
-			}{ID: call.ID, Type: "retrieval"})
+			}{ID: call.ID, Type: assistants.Retrieval})
 		})
 	})
 	return o.encode(), err

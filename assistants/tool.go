@@ -13,7 +13,7 @@ const (
 	FunctionTool    = "function"
 	FileSearch      = "file_search"
 	CodeInterpreter = "code_interpreter"
-	retrieval       = "retrieval"
+	Retrieval       = "retrieval"
 )
 
 // Tool is one tool of an assistant or run. Function is set for functions,
@@ -80,7 +80,7 @@ func ReadTools(o *wire.Object, maximum int, dialect wire.Dialect) []Tool {
 func readTool(o *wire.Object, dialect wire.Dialect) Tool {
 	types := []string{CodeInterpreter, FileSearch, FunctionTool}
 	if dialect == wire.V1 {
-		types = append(types, retrieval)
+		types = append(types, Retrieval)
 	}
 	var tool Tool
 	if o.Require("type") {
@@ -91,7 +91,7 @@ func readTool(o *wire.Object, dialect wire.Dialect) Tool {
 		tool.Function = readFunction(o)
 	case FileSearch:
 		tool.Search = readSearchOptions(o.Object(FileSearch))
-	case retrieval:
+	case Retrieval:
 		tool = Tool{Type: FileSearch, Search: readSearchOptions(nil)}
 	}
 	o.IgnoreNull(FunctionTool, FileSearch) // some SDKs send the members of other types as null

@@ -130,7 +130,7 @@ func readNamedChoice(o *wire.Object, dialect wire.Dialect) *ToolChoice {
 	choice := &ToolChoice{}
 	types := []string{assistants.FunctionTool, assistants.CodeInterpreter, assistants.FileSearch}
 	if dialect == wire.V1 {
-		types = append(types, "retrieval")
+		types = append(types, assistants.Retrieval)
 	}
 	if o.Require("type") {
 		choice.Type = o.Enum("type", types...)
@@ -143,7 +143,7 @@ func readNamedChoice(o *wire.Object, dialect wire.Dialect) *ToolChoice {
 				_ = f.Err()
 			}
 		}
-	case "retrieval":
+	case assistants.Retrieval:
 		choice.Type = assistants.FileSearch
 	}
 	o.Ignore("function") // some SDKs send it as null beside every type

@@ -109,15 +109,7 @@ func (db *DB) UpdateMessage(ctx context.Context, project, threadID, id string, c
 		if err != nil {
 			return err
 		}
-		var m threads.Message
-		if err := json.Unmarshal(stored, &m); err != nil {
-			return fmt.Errorf("decode %s: %w", id, err)
-		}
-		change(&m)
-		if body, err = wire.Marshal(&m); err != nil {
-			return err
-		}
-		_, err = tx.Exec("UPDATE messages SET body = $1 WHERE id = $2", string(body), id)
+		body, err = rewrite(tx, messagesTable, id, stored, change)
 		return err
 	})
 	return body, err

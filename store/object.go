@@ -24,14 +24,15 @@ func readBody(r Reader, query string, args ...any) (json.RawMessage, error) {
 	return body, notFound(err)
 }
 
-// table names one of the tables whose rows are a project's objects in a list of
-// their own: seq, project_id, id, body.
+// table names one of the tables whose rows are objects: id, body. But for
+// messages they are a project's, in a list of their own: seq, project_id.
 type table string
 
 const (
 	assistantsTable table = "assistants"
 	threadsTable    table = "threads"
 	filesTable      table = "files"
+	messagesTable   table = "messages"
 )
 
 func (t table) read(r Reader, project, id string) (json.RawMessage, error) {
@@ -44,12 +45,18 @@ func update[T any](tx *Tx, t table, project, id string, change func(*T)) (json.R
 	if err != nil {
 		return nil, err
 	}
+	return rewrite(tx, t, id, body, change)
+}
+
+// rewrite changes the object whose body was just read.
+func rewrite[T any](tx *Tx, t table, id string, body json.RawMessage, change func(*T)) (json.RawMessage, error) {
 	var object T
 	if err := json.Unmarshal(body, &object); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", id, err)
 	}
 	change(&object)
-	if body, err = wire.Marshal(&object); err != nil {
+	body, err := wire.Marshal(&object)
+	if err != nil {
 		return nil, err
 	}
 	_, err = tx.Exec("UPDATE "+string(t)+" SET body = $1 WHERE id = $2", string(body), id)
