@@ -56,7 +56,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if apiErr, ok := errors.AsType[*wire.Error](err); ok {
 		status, kind, public = statuses[apiErr.Kind], "invalid_request_error", apiErr
 	} else if errors.Is(err, wire.ErrUnavailable) {
-		status = http.StatusServiceUnavailable
+		status, public = http.StatusServiceUnavailable, unavailable(w.Header().Get(requestIDHeader))
 	}
 	if status >= http.StatusInternalServerError {
 		kind = "server_error"
@@ -64,6 +64,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("X-Should-Retry", "true")
+		w.Header().Set("Retry-After", retryAfter)
 	}
 	body := envelope{Error: envelopeError{
 		Message: public.Message, Type: kind, Param: optional(public.Param), Code: optional(public.Code),
@@ -83,6 +84,16 @@ func onFiles(path string) bool {
 		}
 	}
 	return false
+}
+
+// retryAfter is how many seconds a client shall wait after a 503. SDKs try twice
+// more, so this is how long an outage they do not notice may last.
+const retryAfter = "2"
+
+// unavailable is the 503 for a database or disk that cannot be used. Why is the
+// operator's business, and in the log.
+func unavailable(requestID string) *wire.Error {
+	return &wire.Error{Message: "The server cannot use its database or disk at the moment. Please retry your request; if you keep seeing this error, tell the operator of the server, whose log says what to do. (Please include the request ID " + requestID + ".)"}
 }
 
 func serverError(requestID string) *wire.Error {

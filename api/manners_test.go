@@ -70,6 +70,12 @@ func TestHealth(t *testing.T) {
 		require.NotContains(t, got.text("error.message"), "sql")
 	}
 	for _, path := range []string{"/v1/threads", "/v1/threads/thread_x"} {
-		require.GreaterOrEqual(t, broken.call("POST", path, "").status, 500)
+		got := broken.call("POST", path, "")
+		require.Equal(t, http.StatusServiceUnavailable, got.status)
+		require.Equal(t, "server_error", got.text("error.type"))
+		require.Contains(t, got.text("error.message"), "The server cannot use its database or disk at the moment.")
+		require.Contains(t, got.text("error.message"), got.header.Get("X-Request-Id"))
+		require.Equal(t, "true", got.header.Get("X-Should-Retry"))
+		require.Equal(t, "2", got.header.Get("Retry-After"))
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"understudy/api/wire"
 )
 
 func TestBlobsKeepContent(t *testing.T) {
@@ -177,6 +179,7 @@ func requireDiskError(t *testing.T, err, cause error) {
 		requireUnavailable(t, err, "Make the directory writable")
 	default:
 		require.ErrorIs(t, err, cause)
+		require.ErrorIs(t, err, wire.ErrUnavailable)
 	}
 }
 

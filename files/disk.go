@@ -43,7 +43,7 @@ func syncDir(dir string) error {
 }
 
 // diskError turns a disk that takes nothing more into a 503 which says what to
-// do, and names the directory for every other error, which stays internal.
+// do. Every other error is a 503, too; the log has it, with the directory.
 func diskError(dir string, err error) error {
 	switch {
 	case err == nil:
@@ -59,6 +59,6 @@ func diskError(dir string, err error) error {
 			Message: "The server cannot write to its data directory, so the file could not be stored. Make the directory writable for the server, then send the request again.",
 		}
 	default:
-		return fmt.Errorf("files in %s: %w", dir, err)
+		return fmt.Errorf("%w: files in %s: %w", wire.ErrUnavailable, dir, err)
 	}
 }

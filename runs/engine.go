@@ -165,7 +165,7 @@ func (e *Engine) claim() {
 	for claimed := claimBatch; claimed >= claimBatch; {
 		now, held := e.now(), e.hold()
 		records, err := e.store.Claim(e.ctx, Lease{Owner: e.owner, Until: now.Add(leaseTime)}, now, held, claimBatch)
-		if err != nil && e.ctx.Err() == nil {
+		if err != nil && e.ctx.Err() == nil && !errors.Is(err, wire.ErrUnavailable) { // the store's own are in its log
 			e.logger.Error("claiming runs", "error", err)
 		}
 		claimed = len(records)

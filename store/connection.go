@@ -74,14 +74,15 @@ func readerDSN(path string) string {
 type connection struct {
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
+	health     *health // is told the errors of queries
 }
 
-func connect(ctx context.Context, pool *sql.DB) (*connection, error) {
+func connect(ctx context.Context, pool *sql.DB, health *health) (*connection, error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, classify(err)
 	}
-	return &connection{conn: conn, statements: map[string]*sql.Stmt{}}, nil
+	return &connection{conn: conn, statements: map[string]*sql.Stmt{}, health: health}, nil
 }
 
 // prepare compiles query once and then finds it again by its text.

@@ -114,6 +114,7 @@ func (db *DB) connect(ctx context.Context, path string, options Options, mayMigr
 	if err != nil {
 		return err
 	}
+	health := newHealth(path, logger)
 	if db.writes, err = openPool(writerDSN(path, durability), 1); err != nil {
 		return err
 	}
@@ -124,13 +125,13 @@ func (db *DB) connect(ctx context.Context, path string, options Options, mayMigr
 	if db.reads, err = openPool(readerDSN(path), size+1); err != nil { // one more for the checkpointer
 		return err
 	}
-	writing, err := connect(ctx, db.writes)
+	writing, err := connect(ctx, db.writes, health)
 	if err != nil {
 		return err
 	}
 	db.connections = append(db.connections, writing)
 	for range size + 1 {
-		reading, err := connect(ctx, db.reads)
+		reading, err := connect(ctx, db.reads, health)
 		if err != nil {
 			return err
 		}
@@ -145,7 +146,7 @@ func (db *DB) startWriter(writing, checkpointing *connection, logger *slog.Logge
 	if db.checkpoints, err = startCheckpointer(checkpointing, baton, logger); err != nil {
 		return err
 	}
-	db.writer = &writer{conn: writing, checkpoints: db.checkpoints, logger: logger, baton: baton}
+	db.writer = &writer{conn: writing, checkpoints: db.checkpoints, health: writing.health, logger: logger, baton: baton}
 	return nil
 }
 
@@ -175,26 +176,10 @@ func openPool(dsn string, size int) (*sql.DB, error) {
 
 // explain says what to do about an error that kept the database from opening.
 func explain(path string, err error) error {
-	advice := ""
-	switch {
-	case IsCorrupt(err):
-		advice = "the file is damaged or no database: restore it from a backup, or move it away to start empty"
-	case IsFull(err):
-		advice = "the disk is full: free some space and start again"
-	case IsReadOnly(err), isCannotOpen(err), errors.Is(err, fs.ErrPermission):
-		advice = "make the file and its directory writable for this user, or choose another directory"
-	case IsBusy(err):
-		advice = "another program keeps it locked: close that one"
-	default:
-		return fmt.Errorf("open %s: %w", path, err)
+	if errors.Is(err, fs.ErrPermission) || isUnavailable(err) {
+		return fmt.Errorf("open %s: %w: %s", path, err, advise(err))
 	}
-	return fmt.Errorf("open %s: %w: %s", path, err, advice)
-}
-
-// Ping reports whether the database is open and can be read.
-func (db *DB) Ping(ctx context.Context) error {
-	var tables int
-	return db.QueryRow(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
+	return fmt.Errorf("open %s: %w", path, err)
 }
 
 // Close refuses new work, waits for what is queued and what is being read, and gives the directory free. Calling it

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"modernc.org/sqlite"
@@ -58,18 +59,40 @@ func isCannotOpen(err error) bool {
 	return primaryCode(err) == sqlite3.SQLITE_CANTOPEN
 }
 
-// classify marks the errors that are the database's own as ErrUnavailable and passes all others unchanged.
-func classify(err error) error {
-	if err == nil || errors.Is(err, ErrUnavailable) {
-		return err
-	}
+// isUnavailable reports whether err is the database's own and not that of the statement.
+func isUnavailable(err error) bool {
 	switch primaryCode(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,
 		sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
 		sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM:
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return true
 	}
-	return err
+	return false
+}
+
+// classify marks the errors that are the database's own as ErrUnavailable and passes all others unchanged.
+func classify(err error) error {
+	if err == nil || errors.Is(err, ErrUnavailable) || !isUnavailable(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// advise says what the operator can do about an error that is the database's own.
+func advise(err error) string {
+	switch {
+	case IsCorrupt(err):
+		return "the file is damaged or no database: restore it from a backup, or move it away to start empty"
+	case IsFull(err):
+		return "the disk, or the quota, is full: free some space"
+	case IsReadOnly(err), isCannotOpen(err), errors.Is(err, fs.ErrPermission):
+		return "make the file and its directory writable for this user, or choose another directory"
+	case IsBusy(err):
+		return "another program keeps it locked: close that one"
+	case primaryCode(err) == sqlite3.SQLITE_NOMEM:
+		return "the machine is out of memory: give the server more"
+	}
+	return "the disk fails: look into the system's log; it may be broken, gone, full, or mounted read-only"
 }
 
 // extendedCode is SQLite's extended result code, 0 when err is not SQLite's.

@@ -64,7 +64,7 @@ func (s *session) Query(query string, args ...any) (*Rows, error) {
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	answer := &Rows{Rows: rows}
+	answer := &Rows{Rows: rows, health: s.conn.health}
 	s.open = append(s.open, answer)
 	return answer, nil
 }
@@ -78,6 +78,7 @@ func (s *session) QueryRow(query string, args ...any) Row {
 // fail remembers the first failed statement and answers err as the caller shall see it.
 func (s *session) fail(err error) error {
 	err = classify(err)
+	s.conn.health.failed(err)
 	if s.failed == nil {
 		s.failed = err
 	}
@@ -94,12 +95,15 @@ func (s *session) end() {
 // Rows is the answer to a query. Use it as sql.Rows: Next, Scan, Err, and always Close.
 type Rows struct {
 	*sql.Rows
+	health  *health
 	release func()
 }
 
 // Err is the error that ended the iteration, if any.
 func (r *Rows) Err() error {
-	return classify(r.Rows.Err())
+	err := classify(r.Rows.Err())
+	r.health.failed(err)
+	return err
 }
 
 // Close ends the query. It may be called more than once.

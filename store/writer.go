@@ -47,6 +47,7 @@ type operation struct {
 type writer struct {
 	conn        *connection
 	checkpoints *checkpointer
+	health      *health
 	logger      *slog.Logger
 
 	baton chan struct{} // holds one token while someone may use conn
@@ -181,6 +182,7 @@ func (w *writer) run(batch []*operation) {
 	}()
 	err := w.transact(batch)
 	w.count(batch, err)
+	w.note(batch, err)
 	for len(unanswered) > 0 {
 		op := unanswered[0]
 		if op.err == nil {
@@ -214,6 +216,7 @@ func (w *writer) transact(batch []*operation) error {
 	}
 	if err := w.conn.exec("COMMIT"); err != nil {
 		w.rollback()
+		w.disown()
 		return fmt.Errorf("%w: commit: %w", ErrUnavailable, err)
 	}
 	w.checkpoints.wrote(w.conn.pagesWritten())
@@ -224,6 +227,19 @@ func (w *writer) transact(batch []*operation) error {
 // and is as good.
 func (w *writer) rollback() {
 	_ = w.conn.exec("ROLLBACK")
+}
+
+// disown makes sure that a transaction whose commit failed stays undone. What it wrote to the log may be whole, with
+// only the word of the disk missing: a process killed now would find it there at its next start and take it for
+// committed, after its callers were told otherwise. Another transaction is written over it, whether or not the disk
+// keeps that one; the sums over the log then end before the rest of the failed one.
+func (w *writer) disown() {
+	for _, statement := range []string{"BEGIN IMMEDIATE", probe, "COMMIT"} {
+		if err := w.conn.exec(statement); err != nil {
+			w.rollback()
+			return
+		}
+	}
 }
 
 // applyNested runs op behind a savepoint. Its error means that the whole transaction is gone: SQLite gives up all of it
@@ -257,6 +273,21 @@ func (w *writer) apply(op *operation) {
 	op.err = op.fn(op.ctx, tx)
 	if op.err == nil {
 		op.err = tx.failed
+	}
+}
+
+// note tells health how a batch ended. One of which nothing was to be kept says nothing of the disk, unless the disk
+// was why.
+func (w *writer) note(batch []*operation, failure error) {
+	kept := false
+	for _, op := range batch {
+		if failure == nil && isUnavailable(op.err) {
+			failure = op.err
+		}
+		kept = kept || op.err == nil
+	}
+	if failure != nil || kept {
+		w.health.wrote(failure)
 	}
 }
 
