@@ -13,6 +13,7 @@ import (
 	"understudy/api/keys"
 	"understudy/assistants"
 	"understudy/files"
+	"understudy/files/uploads"
 	"understudy/runs"
 	"understudy/threads"
 )
@@ -23,6 +24,7 @@ type Options struct {
 	Threads    *threads.Service
 	Runs       *runs.Service
 	Files      *files.Service
+	Uploads    *uploads.Service
 	Models     Models
 	Answers    Answers
 	Upstreams  Upstreams // nil = nothing is handed on

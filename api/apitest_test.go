@@ -25,6 +25,7 @@ import (
 	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
+	"understudy/files/uploads"
 	"understudy/runs"
 	"understudy/runs/chat"
 	"understudy/runs/chat/builtin"
@@ -138,7 +139,7 @@ func assemble(t testing.TB, o settings) *testServer {
 		Runs: runs.NewService(runs.ServiceOptions{
 			Store: db, Engine: engine, Assistants: assistantService, Threads: db, Files: fileService, Models: served, Now: time.Now,
 		}),
-		Files: fileService, Models: served, Upstreams: client, Answers: db,
+		Files: fileService, Uploads: uploads.NewService(db, blobs, time.Now), Models: served, Upstreams: client, Answers: db,
 		AnyHost: o.anyHost, CORSOrigins: o.corsOrigins,
 		Ready: db.Ping, Version: "test", Logger: logger, Now: time.Now,
 	}
@@ -263,15 +264,24 @@ func (s *testServer) post(path, body string) reply {
 // upload sends a file and returns its object.
 func (s *testServer) upload(purpose, name, content string) reply {
 	s.t.Helper()
-	var form bytes.Buffer
-	w := multipart.NewWriter(&form)
-	require.NoError(s.t, w.WriteField("purpose", purpose))
-	part, err := w.CreateFormFile("file", name)
-	require.NoError(s.t, err)
+	contentType, form := formOf(s.t, map[string]string{"purpose": purpose}, "file", name, content)
+	return s.call("POST", "/v1/files", string(form), "Content-Type", contentType)
+}
+
+// formOf is a multipart form: its fields, then a file.
+func formOf(t testing.TB, fields map[string]string, file, name, content string) (contentType string, form []byte) {
+	t.Helper()
+	var buf bytes.Buffer
+	w := multipart.NewWriter(&buf)
+	for field, value := range fields {
+		require.NoError(t, w.WriteField(field, value))
+	}
+	part, err := w.CreateFormFile(file, name)
+	require.NoError(t, err)
 	_, err = io.WriteString(part, content)
-	require.NoError(s.t, err)
-	require.NoError(s.t, w.Close())
-	return s.call("POST", "/v1/files", form.String(), "Content-Type", w.FormDataContentType())
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return w.FormDataContentType(), buf.Bytes()
 }
 
 // settle waits until a run is terminal or asks for something, and returns it.

@@ -12,6 +12,7 @@ import (
 
 	"understudy/api/wire"
 	"understudy/files"
+	"understudy/files/uploads"
 )
 
 // Bounds of a multipart form, all in bytes but maxParts. They keep what a
@@ -46,6 +47,17 @@ func readUpload(r *http.Request, receive receiveFunc) (files.Upload, *files.Draf
 	}
 	u.Filename = f.filename
 	return u, f.draft, nil
+}
+
+// readUploadPart reads the form of POST /uploads/{id}/parts. The caller must
+// Abort the draft. After an error nothing of the part is left on the disk.
+func readUploadPart(r *http.Request, receive receiveFunc) (*files.Draft, error) {
+	if r.ContentLength > uploads.MaxPartBytes+maxFrame {
+		return nil, uploads.ErrPartTooLarge // before the client has sent it all
+	}
+	f := form{file: "data", set: func(name, _ string) error { return wire.UnknownParam(name) }, receive: receive}
+	err := f.read(r)
+	return f.draft, err
 }
 
 // form reads a multipart/form-data body part by part, in the order they come.

@@ -10,7 +10,6 @@ import (
 var laterSessions = map[string]string{
 	"openai-dotnet/BasicRunStepFunctionalityWorks":    "needs code_interpreter to run",
 	"openai-dotnet/FileSearchStreamingWorks":          "needs vector stores and the results of file_search",
-	"openai-dotnet/CompleteUploadWorks":               "needs uploads",
 	"openai-dotnet/CanApplyChunkingStrategy(Static)":  "needs vector stores",
 	"openai-dotnet/CanAssociateFiles":                 "needs vector stores",
 	"openai-dotnet/CanCreateGetAndDeleteVectorStores": "needs vector stores",

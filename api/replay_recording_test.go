@@ -26,7 +26,7 @@ type exchange struct {
 }
 
 // recordedID finds the ids of objects in paths and bodies.
-var recordedID = regexp.MustCompile(`\b(?:asst|thread|msg|run|step|call|file|vs)[_-][A-Za-z0-9]{16,}\b`)
+var recordedID = regexp.MustCompile(`\b(?:asst|thread|msg|run|step|call|file|vs|upload|part)[_-][A-Za-z0-9]{16,}\b`)
 
 // route is the exchange's method and path without its ids and query.
 func (x *exchange) route() string {

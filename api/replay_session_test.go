@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"mime/multipart"
 	"slices"
 	"strings"
 	"testing"
@@ -199,6 +198,8 @@ func (r *replay) body(x *exchange) (contentType string, body []byte) {
 		return "multipart/form-data; boundary=" + boundary, []byte(text)
 	case text == "" && x.route() == "POST /files":
 		return r.upload(x)
+	case text == "" && strings.HasPrefix(x.route(), "POST /uploads"):
+		return r.uploadInParts(x)
 	case text == "":
 		return "", nil
 	}
@@ -217,15 +218,35 @@ func (r *replay) upload(x *exchange) (contentType string, body []byte) {
 	if refused, ok := strings.CutPrefix(file.Error.Message, "'"); ok {
 		file.Purpose, _, _ = strings.Cut(refused, "'")
 	}
-	var buf bytes.Buffer
-	form := multipart.NewWriter(&buf)
-	require.NoError(r.t, form.WriteField("purpose", file.Purpose))
-	part, err := form.CreateFormFile("file", file.Filename)
-	require.NoError(r.t, err)
-	_, err = part.Write(bytes.Repeat([]byte("x"), file.Bytes))
-	require.NoError(r.t, err)
-	require.NoError(r.t, form.Close())
-	return form.FormDataContentType(), buf.Bytes()
+	return formOf(r.t, map[string]string{"purpose": file.Purpose}, "file", file.Filename, strings.Repeat("x", file.Bytes))
+}
+
+// uploadInParts is the like of what was sent to the upload routes, of which no
+// body was recorded: parts of equal size, completed in their order.
+func (r *replay) uploadInParts(x *exchange) (contentType string, body []byte) {
+	var parts []string
+	var bytes int
+	for _, other := range r.rec.exchanges {
+		var o struct {
+			ID, Object string
+			Bytes      int
+		}
+		require.NoError(r.t, json.Unmarshal(other.Response, &o))
+		switch o.Object {
+		case "upload.part":
+			parts = append(parts, r.ids.ours[o.ID])
+		case "upload":
+			bytes = o.Bytes
+		}
+	}
+	switch x.route() {
+	case "POST /uploads":
+		return "application/json", []byte(strings.TrimSuffix(only(x.answer(), []string{"filename", "purpose", "bytes"}), "}") + `,"mime_type":"text/plain"}`)
+	case "POST /uploads/*/parts":
+		return formOf(r.t, nil, "data", "part", strings.Repeat("x", bytes/len(parts)))
+	default:
+		return "application/json", []byte(encoded(map[string]any{"part_ids": parts}))
+	}
 }
 
 // send sends a request as the recorded client did, with our ids in the path.

@@ -95,6 +95,11 @@ func (s *server) api() []route {
 		{"DELETE", "/files/{file_id}", s.deleteFile},
 		{"GET", "/files/{file_id}/content", s.getFileContent},
 
+		{"POST", "/uploads", s.createUpload},
+		{"POST", "/uploads/{upload_id}/parts", s.addUploadPart},
+		{"POST", "/uploads/{upload_id}/complete", s.completeUpload},
+		{"POST", "/uploads/{upload_id}/cancel", s.cancelUpload},
+
 		{"GET", "/models", s.listModels},
 		{"GET", "/models/{model:.+}", s.getModel},
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -34,6 +35,25 @@ func (b *Blobs) Create() (*Draft, error) {
 	}
 	d := &Draft{blobs: b, file: f, sum: sha256.New()}
 	d.buf = bufio.NewWriterSize(diskWriter{d}, writeBuffer)
+	return d, nil
+}
+
+// Receive streams content of at most limit bytes to the disk, and answers
+// tooLarge when there is more. The caller must end the draft with Commit or
+// Abort. An error of content itself is returned as it is.
+func (b *Blobs) Receive(content io.Reader, limit int64, tooLarge error) (*Draft, error) {
+	d, err := b.Create()
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.Copy(d, io.LimitReader(content, limit+1))
+	if err == nil && d.Size() > limit {
+		err = tooLarge
+	}
+	if err != nil {
+		d.Abort()
+		return nil, err
+	}
 	return d, nil
 }
 

@@ -25,7 +25,8 @@ type Store interface {
 	// ExpireFiles deletes the files of every project whose expires_at is not
 	// after now and answers their blobs.
 	ExpireFiles(ctx context.Context, now time.Time) (blobs []string, err error)
-	// Blobs answers every blob that a row of any project names.
+	// Blobs answers every blob that a row of any project names, parts of uploads
+	// among them.
 	Blobs(ctx context.Context) ([]string, error)
 }
 
@@ -47,19 +48,7 @@ func NewService(store Store, blobs *Blobs, now func() time.Time) *Service {
 // must Abort the draft; after a successful Upload that does nothing. An error
 // of content itself is returned as it is.
 func (s *Service) Receive(content io.Reader) (*Draft, error) {
-	d, err := s.blobs.Create()
-	if err != nil {
-		return nil, err
-	}
-	_, err = io.Copy(d, io.LimitReader(content, s.limit+1))
-	if err == nil && d.Size() > s.limit {
-		err = ErrTooLarge
-	}
-	if err != nil {
-		d.Abort()
-		return nil, err
-	}
-	return d, nil
+	return s.blobs.Receive(content, s.limit, ErrTooLarge)
 }
 
 // Upload adds a file whose content is the draft. id is the client's choice, or
@@ -75,7 +64,7 @@ func (s *Service) Upload(ctx context.Context, project, id string, u Upload, d *D
 	}
 	// A client that leaves now must not stop the commit half-way: an error has
 	// to mean that no row names the blob, or it could not be removed.
-	body, err := s.store.CreateFile(context.WithoutCancel(ctx), project, u.new(id, d.Size(), now.Unix()), blob)
+	body, err := s.store.CreateFile(context.WithoutCancel(ctx), project, u.New(id, d.Size(), now.Unix()), blob)
 	if err != nil {
 		_ = s.blobs.Remove(blob) // or Sweep takes it
 		return nil, err

@@ -10,8 +10,7 @@ import (
 	"understudy/api/wire"
 )
 
-// The purposes a client may upload under (spec section 14), in the order the
-// hosted API's error lists them.
+// The purposes a client may upload under (spec section 14).
 const (
 	FineTune   = "fine-tune"
 	Assistants = "assistants"
@@ -21,7 +20,8 @@ const (
 	Evals      = "evals"
 )
 
-var uploadPurposes = []string{FineTune, Assistants, Batch, UserData, Vision, Evals}
+// UploadPurposes are all of them, in the order the hosted API's error lists them.
+var UploadPurposes = []string{FineTune, Assistants, Batch, UserData, Vision, Evals}
 
 // The bounds of expires_after.seconds (spec section 14).
 const (
@@ -100,8 +100,9 @@ func ReadExpiresAfter(o *wire.Object) int {
 	return seconds
 }
 
-// new makes the object as it will be stored.
-func (u Upload) new(id string, size, createdAt int64) *File {
+// New makes the object as it will be stored; size is in bytes, createdAt in unix
+// seconds.
+func (u Upload) New(id string, size, createdAt int64) *File {
 	f := &File{
 		Object: "file", ID: id, Purpose: u.Purpose, Filename: cleanName(u.Filename),
 		Bytes: size, CreatedAt: createdAt, Status: "processed",
@@ -115,11 +116,11 @@ func (u Upload) new(id string, size, createdAt int64) *File {
 // checkPurpose words its error as the hosted file routes did, in the style of
 // a JSON Schema validator.
 func checkPurpose(purpose string) error {
-	if slices.Contains(uploadPurposes, purpose) {
+	if slices.Contains(UploadPurposes, purpose) {
 		return nil
 	}
 	return &wire.Error{
-		Message: fmt.Sprintf("'%s' is not one of ['%s'] - 'purpose'", purpose, strings.Join(uploadPurposes, "', '")),
+		Message: fmt.Sprintf("'%s' is not one of ['%s'] - 'purpose'", purpose, strings.Join(UploadPurposes, "', '")),
 		Param:   "purpose",
 	}
 }

@@ -16,10 +16,14 @@ func (db *DB) CreateFile(ctx context.Context, project string, f *files.File, blo
 		return nil, err
 	}
 	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
-		_, err := tx.Exec("INSERT INTO files (project_id, id, purpose, expires_at, blob, body) VALUES ($1, $2, $3, $4, $5, $6)",
-			project, f.ID, f.Purpose, f.ExpiresAt, blob, string(body))
-		return taken(err, f.ID)
+		return insertFile(tx, project, f, blob, body)
 	})
+}
+
+func insertFile(tx *Tx, project string, f *files.File, blob string, body json.RawMessage) error {
+	_, err := tx.Exec("INSERT INTO files (project_id, id, purpose, expires_at, blob, body) VALUES ($1, $2, $3, $4, $5, $6)",
+		project, f.ID, f.Purpose, f.ExpiresAt, blob, string(body))
+	return taken(err, f.ID)
 }
 
 // File implements files.Store.
@@ -86,7 +90,7 @@ func (db *DB) ExpireFiles(ctx context.Context, now time.Time) (blobs []string, e
 
 // Blobs implements files.Store.
 func (db *DB) Blobs(ctx context.Context) ([]string, error) {
-	return readStrings(db.Read(ctx), "SELECT blob FROM files WHERE body IS NOT NULL")
+	return readStrings(db.Read(ctx), "SELECT blob FROM files WHERE body IS NOT NULL UNION ALL SELECT blob FROM upload_parts")
 }
 
 // readStrings reads a column of texts.

@@ -12,6 +12,7 @@ import (
 	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
+	"understudy/files/uploads"
 	"understudy/runs"
 	"understudy/store"
 	"understudy/threads"
@@ -25,6 +26,7 @@ type app struct {
 	db      *store.DB
 	chat    *backends
 	files   *files.Service
+	uploads *uploads.Service
 	engine  *runs.Engine
 	handler *api.Handler
 
@@ -49,6 +51,7 @@ func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, erro
 		return nil, errors.Join(err, a.db.Close())
 	}
 	a.files = files.NewService(a.db, blobs, time.Now)
+	a.uploads = uploads.NewService(a.db, blobs, time.Now)
 	client, err := newChat(config, a.hop, logger)
 	if err != nil {
 		return nil, errors.Join(&usageError{err}, a.db.Close())
@@ -71,6 +74,7 @@ func (a *app) wire(config Config) {
 			Store: a.db, Engine: a.engine, Assistants: assistantService, Threads: a.db, Files: a.files, Models: models, Now: time.Now,
 		}),
 		Files:       a.files,
+		Uploads:     a.uploads,
 		Models:      listedModels{a.chat},
 		Answers:     a.db,
 		Upstreams:   a.chat,
@@ -112,7 +116,7 @@ func (a *app) ready(ctx context.Context) error {
 // tidyInterval is how late a file may be removed after its time.
 const tidyInterval = time.Minute
 
-// tidy removes what has had its time.
+// tidy expires now and then.
 func (a *app) tidy() {
 	defer a.tasks.Done()
 	tick := time.NewTicker(tidyInterval)
@@ -120,14 +124,19 @@ func (a *app) tidy() {
 	for {
 		select {
 		case <-tick.C:
-			_, err := a.files.Expire(context.Background())
-			if err = errors.Join(err, a.db.ForgetAnswers(context.Background(), time.Now().Add(-api.AnswerLife))); err != nil {
+			if err := a.expire(context.Background()); err != nil {
 				a.logger.Error("removing what has expired", "error", err)
 			}
 		case <-a.stop:
 			return
 		}
 	}
+}
+
+// expire removes what has had its time, whatever of it cannot be removed.
+func (a *app) expire(ctx context.Context) error {
+	_, err := a.files.Expire(ctx)
+	return errors.Join(err, a.uploads.Expire(ctx), a.db.ForgetAnswers(ctx, time.Now().Add(-api.AnswerLife)))
 }
 
 // close stops what start began and closes what newApp opened.

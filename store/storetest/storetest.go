@@ -20,6 +20,7 @@ import (
 	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
+	"understudy/files/uploads"
 	"understudy/runs"
 	"understudy/threads"
 )
@@ -30,6 +31,7 @@ type Store interface {
 	threads.Store
 	runs.Store
 	files.Store
+	uploads.Store
 	keys.Store
 }
 
@@ -57,6 +59,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Store) {
 		{"history is read newest first", (*suite).history},
 		{"the tape comes back byte for byte", (*suite).tape},
 		{"files", (*suite).files},
+		{"uploads", (*suite).uploads},
 		{"keys", (*suite).keys},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(&suite{TB: t, Store: open(t)}) })

@@ -113,6 +113,17 @@ test('file round trip', both, async (client) => {
   equal([error.status, error.param], [404, 'id']);
 });
 
+test('large file in parts', [hosted], async (client) => {
+  const upload = await client.uploads.create({ filename: 'large.txt', bytes: 6, mime_type: 'text/plain', purpose: 'assistants' });
+  const parts = [];
+  for (const text of ['abc', 'def']) {
+    parts.push(await client.uploads.parts.create(upload.id, { data: await sdk.toFile(Buffer.from(text), 'part') }));
+  }
+  const done = await client.uploads.complete(upload.id, { part_ids: parts.map((part) => part.id) });
+  equal([done.status, done.file.bytes], ['completed', 6]);
+  equal(await (await client.files.content(done.file.id)).text(), 'abcdef');
+});
+
 test('models are listed', both, async (client) => {
   const [first] = await collect(client.models.list());
   equal((await client.models.retrieve(first.id)).id, first.id);

@@ -1,6 +1,7 @@
 """Assistants, threads, messages, files and models: create, read, change, list,
 delete, and what the SDK raises for bad requests."""
 
+import hashlib
 import io
 
 import openai
@@ -162,6 +163,22 @@ def file_round_trip(client):
     error = raises(openai.NotFoundError, client.files.content, created.id)
     contains(error.message, f"No such File object: {created.id}")
     equal(error.param, "id")
+
+
+@case(hosted, azure)
+def large_file_in_parts(client):
+    content = bytes(range(256)) * 4096
+    upload = client.uploads.upload_file_chunked(
+        file=content, filename="large.bin", bytes=len(content), mime_type="application/octet-stream", purpose="user_data",
+        part_size=300_000, md5=hashlib.md5(content).hexdigest(),
+    )
+    equal((upload.status, upload.file.filename, upload.file.bytes), ("completed", "large.bin", len(content)))
+    equal(client.files.content(upload.file.id).read(), content)
+    given_up = client.uploads.create(filename="a.txt", bytes=1, mime_type="text/plain", purpose="assistants")
+    part = client.uploads.parts.create(given_up.id, data=b"a")
+    equal((part.upload_id, client.uploads.cancel(given_up.id).status), (given_up.id, "cancelled"))
+    error = raises(openai.BadRequestError, client.uploads.complete, given_up.id, part_ids=[part.id])
+    contains(error.message, "has status 'cancelled'")
     error = raises(openai.BadRequestError, client.files.create, file=b"x", purpose="holiday")
     contains(error.message, "'holiday' is not one of")
 
