@@ -1,20 +1,14 @@
-// Command bench measures what the server adds to a model call.
+// Command bench measures what the server costs beyond the model's own time.
 //
-// In one process run it alternates short slices of four loads, each offered by
-// as many workers as the concurrency says, who wait for one answer before they
-// send the next request:
+// It starts the built server beside a scripted upstream, a bare
+// httputil.ReverseProxy in front of the same upstream, and bare SQLite commits
+// on the same disk, each a process of its own. A round is one short slice of
+// each load in turn. Machines are noisy, so a figure is a ratio of what one
+// round measured, where all loads met the same noise; the median over the
+// rounds is judged, and shown with how far it strayed.
 //
-//   - direct: the model call itself, to a scripted backend on loopback;
-//   - proxied: the same call through a bare httputil.ReverseProxy, the least
-//     that anything between a client and its backend adds;
-//   - commit: one row written to SQLite on the same disk and with the same
-//     settings, the least that anything durable costs;
-//   - flow: what a client of the server does for one answer: add a message,
-//     create a run, and learn of its end by a held request.
-//
-// Machines are noisy, so the figures to judge by are ratios: they are formed
-// within a round, in which all loads meet the same noise, and the median over
-// the rounds counts. Server, backend and proxy run as processes of their own.
+// The figures are the rows of a table; see docs/performance.md for what they
+// mean. The exit code is 1 when one misses what it must reach.
 package main
 
 import (
@@ -27,21 +21,31 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // settings are what the command line decides.
 type settings struct {
-	rounds      int
-	slice       time.Duration
-	concurrency []int
-	dir         string // where the data directory is made
-	server      string // built server; empty = build it
-	durability  string
+	rounds int
+	slice  time.Duration
+	rows   []int  // numbers of the rows to measure; empty = all
+	dir    string // where what is made is put: the disk to measure
+	binary string // built server; empty = build it
+}
+
+// section is one table of figures. It reports how many missed their aim.
+type section struct {
+	name    string
+	measure func(context.Context, settings, io.Writer) (missed int, err error)
+}
+
+var sections = []section{
+	{"speed", measureSpeed},
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -50,68 +54,67 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	var s settings
-	concurrency, role, target := "", "", ""
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&s.rounds, "rounds", 9, "rounds of one slice of every load")
-	flags.DurationVar(&s.slice, "slice", 700*time.Millisecond, "length of a slice")
-	flags.StringVar(&concurrency, "concurrency", "1,32", "numbers of workers, with commas between them")
-	flags.StringVar(&s.dir, "dir", ".", "directory on the disk to measure; what is made in it is removed again")
-	flags.StringVar(&s.server, "server", "", "built server to measure (default: this module's)")
-	flags.StringVar(&s.durability, "durability", "full", "durability of the server and of the bare commits: full or normal")
-	flags.StringVar(&role, "role", "", "used by bench itself: be the backend or the proxy")
-	flags.StringVar(&target, "target", "", "used by bench itself: where the proxy leads")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+	if len(args) > 0 && args[0] == roleWord {
+		return play(ctx, args[1:], out)
+	}
+	s, names, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	if role != "" {
-		return play(ctx, role, target, out)
-	}
-	for text := range strings.SplitSeq(concurrency, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return fmt.Errorf("-concurrency: %q is not a number of workers; write 1,32 instead", text)
+	missed := 0
+	for _, section := range sections {
+		if names != "" && !listed(names, section.name) {
+			continue
 		}
-		s.concurrency = append(s.concurrency, n)
-	}
-	if s.rounds < 1 || s.slice <= 0 {
-		return errors.New("there must be at least one round, of slices that last; write -rounds 9 -slice 700ms instead")
-	}
-	return measure(ctx, s, out)
-}
-
-// measure starts the processes, runs all rounds and prints what came out.
-func measure(ctx context.Context, s settings, out io.Writer) (err error) {
-	b := &bench{client: newClient()}
-	defer func() { err = errors.Join(err, b.tearDown()) }()
-	if err := b.setUp(ctx, s); err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "%d rounds of %v slices, durability %s: median (min..max) over the rounds\n", s.rounds, s.slice, s.durability)
-	for _, workers := range s.concurrency {
-		loads := b.loads()
-		for _, l := range loads { // connections are made, caches filled
-			if _, err := offer(ctx, l, workers, s.slice); err != nil {
-				return fmt.Errorf("%s: %w", l.name, err)
-			}
+		n, err := section.measure(ctx, s, out)
+		if err != nil {
+			return fmt.Errorf("%s: %w", section.name, err)
 		}
-		var rounds []round
-		for range s.rounds {
-			r := round{}
-			for _, l := range loads {
-				if r[l.name], err = offer(ctx, l, workers, s.slice); err != nil {
-					return fmt.Errorf("%s: %w", l.name, err)
-				}
-			}
-			rounds = append(rounds, r)
-		}
-		syncs, counted := b.syncsPerFlow(ctx, workers)
-		report(out, workers, rounds)
-		if counted {
-			fmt.Fprintf(out, "  %-42s %.2f\n", "disk syncs per flow (a commit is one)", syncs)
-		}
+		missed += n
+	}
+	if missed > 0 {
+		return fmt.Errorf("%d figures miss what they must reach", missed)
 	}
 	return nil
+}
+
+// parse reads the command line; names are the sections to measure.
+func parse(args []string) (s settings, names string, err error) {
+	rows := ""
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.IntVar(&s.rounds, "rounds", 9, "rounds of one slice of every load")
+	flags.DurationVar(&s.slice, "slice", 600*time.Millisecond, "length of a slice")
+	flags.StringVar(&rows, "rows", "", "numbers of the rows to measure, with commas between them (default: all)")
+	flags.StringVar(&names, "sections", "", "names of the tables to measure, with commas between them (default: all)")
+	flags.StringVar(&s.dir, "dir", ".", "directory on the disk to measure; what is made in it is removed again")
+	flags.StringVar(&s.binary, "server", "", "built server to measure (default: this module's)")
+	if err := flags.Parse(args); err != nil {
+		return s, "", err
+	}
+	if s.rounds < 1 || s.slice <= 0 {
+		return s, "", errors.New("there must be at least one round, of slices that last; write -rounds 9 -slice 600ms instead")
+	}
+	for text := range strings.SplitSeq(rows, ",") {
+		if rows == "" {
+			break
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > len(rowsOfSpeed) {
+			return s, "", fmt.Errorf("-rows: there is no row %q; write 1,3 instead, up to %d", text, len(rowsOfSpeed))
+		}
+		s.rows = append(s.rows, n)
+	}
+	return s, names, nil
+}
+
+// listed reports whether a list with commas has the name.
+func listed(list, name string) bool {
+	for text := range strings.SplitSeq(list, ",") {
+		if text == name {
+			return true
+		}
+	}
+	return false
 }

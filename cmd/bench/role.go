@@ -2,39 +2,44 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httputil"
-	"net/url"
 	"time"
 )
 
-// play is what the child processes do: it serves as the backend or the proxy
-// on a free port, tells its base URL, and ends with ctx.
-func play(ctx context.Context, role, target string, out io.Writer) error {
+// roleWord makes a child process of bench what stands beside the server.
+const roleWord = "role"
+
+// play serves as the named role on a free port, tells its base URL, and ends
+// with ctx.
+func play(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet(roleWord, flag.ContinueOnError)
+	target := flags.String("target", "", "where the proxy leads")
+	dir := flags.String("dir", "", "where commits go")
+	if len(args) == 0 {
+		return errors.New("which role? write upstream, proxy or disk")
+	}
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
 	var handler http.Handler
-	switch role {
-	case "backend":
-		handler = http.HandlerFunc(answer)
+	var err error
+	switch args[0] {
+	case "upstream":
+		handler = newUpstream()
 	case "proxy":
-		base, err := url.Parse(target)
-		if err != nil {
-			return err
-		}
-		proxy := &httputil.ReverseProxy{
-			Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(base) },
-			Transport: newClient().Transport,
-		}
-		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			// An answer so fast that the request's end has not been passed on
-			// yet would otherwise have that end cut off, and the exchange with it.
-			_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/1 can
-			proxy.ServeHTTP(w, r)
-		})
+		handler, err = newProxy(*target)
+	case "disk":
+		handler, err = newDisk(ctx, *dir)
 	default:
-		return fmt.Errorf("-role: %q is unknown; write backend or proxy instead", role)
+		err = fmt.Errorf("there is no role %q; write upstream, proxy or disk", args[0])
+	}
+	if err != nil {
+		return err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -47,32 +52,4 @@ func play(ctx context.Context, role, target string, out io.Writer) error {
 		return err
 	}
 	return nil
-}
-
-// script is the backend's answer to everything, in the pieces it is sent in.
-var script = []string{
-	chunk(`{"role":"assistant","content":""}`, "null"),
-	chunk(`{"content":"Fine, "}`, "null"),
-	chunk(`{"content":"thank you."}`, "null"),
-	chunk(`{}`, `"stop"`) +
-		`data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":20,"completion_tokens":5,"total_tokens":25}}` + "\n\n" +
-		"data: [DONE]\n\n",
-}
-
-func chunk(delta, finish string) string {
-	return `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":` + delta + `,"finish_reason":` + finish + `}]}` + "\n\n"
-}
-
-// answer is the backend: it streams the script without any delay.
-func answer(w http.ResponseWriter, r *http.Request) {
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		return // the caller has left
-	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	control := http.NewResponseController(w)
-	for _, piece := range script {
-		if _, err := io.WriteString(w, piece); err != nil || control.Flush() != nil {
-			return
-		}
-	}
 }

@@ -1,128 +1,129 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"syscall"
-	"time"
+	"strings"
+	"sync"
 )
 
-// bench is what the loads work with.
+// bench is what rows measure with. What several rows need is made or measured
+// when the first of them asks for it.
 type bench struct {
-	dir       string
-	children  []*exec.Cmd // the server is the last
-	backend   string      // base URLs
-	proxy     string
-	server    string
-	client    *http.Client
-	assistant string
-	database  *sql.DB
+	settings
+	work      string // directory of everything that is made
+	self      string // this program
+	processes []*process
+
+	upstream, proxy, disk, slowDisk func() (*process, error)
+	full, slowFull, slowNormal      func() (*server, error)
+	single, many                    func() ([]round, error)
 }
 
-// setUp starts everything; the caller tears it down, also after an error.
-func (b *bench) setUp(ctx context.Context, s settings) (err error) {
-	if b.dir, err = os.MkdirTemp(s.dir, ".bench-*"); err != nil {
-		return err
+// newBench makes the directory and the server's binary; the caller tears it down.
+func newBench(ctx context.Context, s settings) (_ *bench, err error) {
+	b := &bench{settings: s}
+	if b.self, err = os.Executable(); err != nil {
+		return nil, err
 	}
-	if b.database, err = openDatabase(ctx, b.dir, s.durability); err != nil {
-		return err
+	if b.work, err = os.MkdirTemp(s.dir, ".bench-*"); err != nil {
+		return nil, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
+	if b.work, err = filepath.Abs(b.work); err != nil {
+		return nil, err
 	}
-	anything := regexp.MustCompile(`(http://\S+)`)
-	if b.backend, err = b.start(ctx, anything, self, "-role=backend"); err != nil {
-		return err
-	}
-	if b.proxy, err = b.start(ctx, anything, self, "-role=proxy", "-target="+b.backend); err != nil {
-		return err
-	}
-	if s.server == "" {
-		s.server = filepath.Join(b.dir, "understudy")
-		build := exec.CommandContext(ctx, "go", "build", "-o", s.server, "understudy/cmd/understudy") //nolint:gosec // a path of our own
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if said, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("building the server: %w: %s", err, said)
+	if b.binary == "" {
+		b.binary = filepath.Join(b.work, "understudy")
+		if err := build(ctx, b.binary); err != nil {
+			return nil, errors.Join(err, b.tearDown())
 		}
 	}
-	b.server, err = b.start(ctx, regexp.MustCompile(`base_url=(http://\S+)/v1`), s.server, "serve",
-		"--listen=127.0.0.1:0", "--data="+filepath.Join(b.dir, "data"), "--upstream-url="+b.backend, "--durability="+s.durability)
-	if err != nil {
-		return err
-	}
-	b.assistant, err = create(ctx, b.client, b.server+"/v1/assistants", `{"model":"m","instructions":"Be brief."}`)
-	return err
-}
-
-// start starts a child process and waits until it has told its address.
-func (b *bench) start(ctx context.Context, address *regexp.Regexp, path string, args ...string) (string, error) {
-	child := exec.CommandContext(ctx, path, args...) //nolint:gosec // bench itself, and the server that it was told to measure
-	child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
-	child.WaitDelay = 30 * time.Second
-	said, writing, err := os.Pipe()
-	if err != nil {
-		return "", err
-	}
-	child.Stdout, child.Stderr = writing, writing
-	err = child.Start()
-	_ = writing.Close() // the child has its own
-	if err != nil {
-		return "", errors.Join(err, said.Close())
-	}
-	b.children = append(b.children, child)
-	lines := bufio.NewReader(said)
-	for last := ""; ; {
-		line, err := lines.ReadString('\n')
+	b.upstream = sync.OnceValues(func() (*process, error) { return b.role(ctx, nil, "upstream") })
+	b.proxy = sync.OnceValues(func() (*process, error) {
+		upstream, err := b.upstream()
 		if err != nil {
-			return "", errors.Join(fmt.Errorf("%s ended: %s", filepath.Base(path), last), said.Close())
+			return nil, err
 		}
-		if found := address.FindStringSubmatch(line); found != nil {
-			go func() {
-				_, _ = io.Copy(io.Discard, lines) // a full pipe would stop the child
-				_ = said.Close()
-			}()
-			return found[1], nil
-		}
-		last = line
+		return b.role(ctx, nil, "proxy", "-target="+upstream.base)
+	})
+	b.disk = sync.OnceValues(func() (*process, error) { return b.role(ctx, nil, "disk", "-dir="+b.folder("disk")) })
+	b.slowDisk = sync.OnceValues(func() (*process, error) {
+		return b.role(ctx, slowed, "disk", "-dir="+b.folder("slow-disk"))
+	})
+	b.full = sync.OnceValues(func() (*server, error) { return b.serve(ctx, nil, "full", b.folder("full")) })
+	b.slowFull = sync.OnceValues(func() (*server, error) { return b.serve(ctx, slowed, "full", b.folder("slow-full")) })
+	b.slowNormal = sync.OnceValues(func() (*server, error) { return b.serve(ctx, slowed, "normal", b.folder("slow-normal")) })
+	b.single = sync.OnceValues(func() ([]round, error) { return b.oneClient(ctx) })
+	b.many = sync.OnceValues(func() ([]round, error) { return b.manyClients(ctx) })
+	return b, nil
+}
+
+// build builds the server of this module.
+func build(ctx context.Context, path string, flags ...string) error {
+	arguments := append(append([]string{"build", "-o", path}, flags...), "understudy/cmd/understudy")
+	command := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // a path of our own
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the server: %w: %s", err, said)
 	}
+	return nil
+}
+
+// folder makes a directory in the working directory.
+func (b *bench) folder(name string) string {
+	path := filepath.Join(b.work, name)
+	_ = os.MkdirAll(path, 0o700) // whoever uses it tells
+	return path
+}
+
+// slowed is the command in front of another whose syncs it makes 2 ms slower,
+// and nothing else: seccomp spares the other system calls. strace is no parent
+// of it, so that signals reach the command.
+var slowed = []string{
+	"strace", "-D", "--seccomp-bpf", "-f", "-o", "/dev/null",
+	"-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:delay_exit=2000",
+}
+
+// prefixed puts a command in front of another, after a try whether it can be.
+func prefixed(ctx context.Context, prefix, command []string) ([]string, error) {
+	if len(prefix) == 0 {
+		return command, nil
+	}
+	if _, err := exec.LookPath(prefix[0]); err != nil {
+		return nil, &notMeasured{prefix[0] + " is not installed, which slows the disk"}
+	}
+	try := append(append([]string(nil), prefix...), "true")
+	if said, err := exec.CommandContext(ctx, try[0], try[1:]...).CombinedOutput(); err != nil { //nolint:gosec // slowed
+		return nil, &notMeasured{fmt.Sprintf("%s cannot slow the disk: %v: %s", prefix[0], err, strings.TrimSpace(string(said)))}
+	}
+	return append(append([]string(nil), prefix...), command...), nil
+}
+
+var anyAddress = regexp.MustCompile(`(http://\S+)`)
+
+// role starts this program in one of its roles.
+func (b *bench) role(ctx context.Context, prefix []string, name string, flags ...string) (*process, error) {
+	command, err := prefixed(ctx, prefix, append([]string{b.self, roleWord, name}, flags...))
+	if err != nil {
+		return nil, err
+	}
+	p, err := start(ctx, anyAddress, command...)
+	if err == nil {
+		b.processes = append(b.processes, p)
+	}
+	return p, err
 }
 
 // tearDown stops all children and removes what was made.
 func (b *bench) tearDown() error {
 	var failures []error
-	b.client.CloseIdleConnections()
-	for i := len(b.children) - 1; i >= 0; i-- {
-		_ = b.children[i].Process.Signal(syscall.SIGTERM) // it may have ended
-		if err := b.children[i].Wait(); b.children[i].ProcessState.ExitCode() > 0 {
-			failures = append(failures, fmt.Errorf("%s: %w", filepath.Base(b.children[i].Path), err))
-		}
+	for i := len(b.processes) - 1; i >= 0; i-- {
+		failures = append(failures, b.processes[i].stop())
 	}
-	if b.database != nil {
-		failures = append(failures, b.database.Close())
-	}
-	return errors.Join(append(failures, os.RemoveAll(b.dir))...)
-}
-
-// loads are all there are, in the order of a round.
-func (b *bench) loads() []load {
-	return []load{
-		{direct, func() work { return calling(b.client, b.backend) }},
-		b.flows(),
-		{proxied, func() work { return calling(b.client, b.proxy) }},
-		{commit, func() work { return committing(b.database) }},
-	}
-}
-
-func (b *bench) flows() load {
-	return load{flow, func() work { return (&flows{client: b.client, base: b.server + "/v1", assistant: b.assistant}).work }}
+	return errors.Join(append(failures, os.RemoveAll(b.work))...) //nolint:gosec // made by newBench
 }

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// TestMain lets the test binary play the roles that bench starts itself in.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == roleWord {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// smoke measures as little as can be against the real server.
+func smoke(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("there is no go command to build the server with")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var out bytes.Buffer
+	dir := t.TempDir()
+	err := run(ctx, append([]string{"-rounds=1", "-slice=50ms", "-dir=" + dir}, args...), &out)
+	left, readErr := os.ReadDir(dir)
+	require.NoError(t, readErr)
+	require.Empty(t, left, "what was made is removed again")
+	return out.String(), err
+}
+
+// A machine that runs tests is too busy to judge by; that every figure is there
+// can be told.
+func TestSmoke(t *testing.T) {
+	out, err := smoke(t, "-rows=1,3,5,6")
+	if err != nil {
+		require.ErrorContains(t, err, "miss what they must reach", out)
+		require.Contains(t, out, "FAIL")
+	}
+	require.Len(t, regexp.MustCompile(`(?m) (pass|FAIL)$`).FindAllString(out, -1), 5, out)
+	require.NotContains(t, out, "NaN")
+	transactions := regexp.MustCompile(`1 in flight +([0-9.]+) `).FindStringSubmatch(out)
+	require.NotNil(t, transactions, out)
+	require.Greater(t, transactions[1], "1.9", "a message and a run are acknowledged one after the other")
+}
+
+func TestCommandLine(t *testing.T) {
+	for args, complaint := range map[string]string{
+		"-rounds=0":   "at least one round",
+		"-slice=-1s":  "of slices that last",
+		"-rows=1,x":   `there is no row "x"`,
+		"-rows=99":    `there is no row "99"`,
+		"role":        "which role",
+		"role singer": `there is no role "singer"`,
+	} {
+		err := run(t.Context(), strings.Fields(args), &bytes.Buffer{})
+		require.ErrorContains(t, err, complaint, args)
+	}
+	require.NoError(t, run(t.Context(), []string{"-h"}, &bytes.Buffer{}))
+	require.NoError(t, run(t.Context(), []string{"-sections=none"}, &bytes.Buffer{}))
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// row is a line of the table, or several where it has several figures.
+type row struct {
+	name    string
+	figures []figure
+	// measure returns each figure's values, one for each round.
+	measure func(context.Context, *bench) ([][]float64, error)
+}
+
+// figure is one number and what it must reach.
+type figure struct {
+	name    string // what tells it from the row's others
+	must    aim
+	stretch string // what a bare sketch of the server reached
+}
+
+// rowsOfSpeed are numbered from 1.
+var rowsOfSpeed = []row{
+	{"added latency of a flow, 1 client, in 2 GETs + proxy + 2 commits", []figure{
+		{"", atMost(3, ""), "1.8-2.3"},
+		{"from creating the run on", aim{}, "1.8-2.3"},
+	}, addedLatency},
+	{"fsync 2 ms slower, 1 client, in commits", []figure{
+		{"flow", atMost(3.3, ""), "2.1-2.4"},
+		{"from creating the run on", aim{}, "2.1-2.4"},
+		{"time to first delta", atMost(1.5, ""), "1.13-1.35"},
+	}, slowLatency},
+	{"transactions per flow", []figure{
+		{"64 in flight", atMost(0.35, ""), "0.17"},
+		{"1 in flight", atMost(4.3, ""), "3.2"},
+	}, transactionsPerFlow},
+	{"fsync 2 ms slower, 64 in flight: flows/s, full / normal durability", []figure{
+		{"", atLeast(0.6, ""), "0.75"},
+	}, slowThroughput},
+	{"CPU per flow / proxy's per call, 64 in flight", []figure{
+		{"", atMost(8, ""), "3.4-4.0"},
+	}, cpuPerFlow},
+	{"flows/s / proxied calls/s, 64 in flight", []figure{
+		{"", atLeast(0.15, ""), "0.28-0.32"},
+	}, throughput},
+}
+
+// notMeasured says what a row lacks on this machine. It is no miss.
+type notMeasured struct{ why string }
+
+func (e *notMeasured) Error() string { return e.why }
+
+// measureSpeed measures the rows and prints the table, a row as soon as it is known.
+func measureSpeed(ctx context.Context, s settings, out io.Writer) (missed int, err error) {
+	b, err := newBench(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, b.tearDown()) }()
+	fmt.Fprintf(out, "Speed, durability full, the tape on; %d rounds of %v slices: median (min..max), must, stretch\n", s.rounds, s.slice)
+	began, skipped := time.Now(), 0
+	for i, r := range rowsOfSpeed {
+		if len(s.rows) > 0 && !slices.Contains(s.rows, i+1) {
+			continue
+		}
+		values, err := r.measure(ctx, b)
+		if lack, ok := errors.AsType[*notMeasured](err); ok {
+			fmt.Fprintf(out, "%2d %s: NOT MEASURED: %s\n", i+1, r.name, lack.why)
+			skipped++
+			continue
+		} else if err != nil {
+			return missed, fmt.Errorf("row %d: %w", i+1, err)
+		}
+		missed += r.print(out, i+1, values)
+	}
+	fmt.Fprintf(out, "%d missed, %d not measured, %v\n", missed, skipped, time.Since(began).Round(time.Second))
+	return missed, nil
+}
+
+// print writes the row's lines and counts its misses.
+func (r row) print(out io.Writer, number int, values [][]float64) (missed int) {
+	for i, f := range r.figures {
+		name := strings.TrimSuffix(r.name+": "+f.name, ": ")
+		label := fmt.Sprintf("%2d %s", number, name)
+		if i > 0 {
+			label = "   ... " + f.name
+		}
+		all := spreadOf(values[i])
+		verdict := "pass"
+		switch {
+		case f.must.bound == 0:
+			verdict = ""
+		case !f.must.met(all.median):
+			verdict = "FAIL"
+			missed++
+		}
+		line := fmt.Sprintf("%-82s %-26v %-12v %-10s %s", label, all, f.must, f.stretch, verdict)
+		fmt.Fprintln(out, strings.TrimRight(line, " "))
+	}
+	return missed
+}

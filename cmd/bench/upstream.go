@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// The upstream's ways to answer a chat completion, by the first element of the
+// path; each is an upstream of its own to the server.
+const (
+	plain  = "plain"  // at once
+	steady = "steady" // as a stream of many deltas, slowly
+	silent = "silent" // one delta, and nothing more
+	late   = "late"   // after lateness
+)
+
+// A steady stream: how long the model thinks, and how fast it writes.
+const (
+	steadyThought = 20 * time.Millisecond
+	steadyGap     = 5 * time.Millisecond
+	steadyDeltas  = 50
+)
+
+// lateness is the time of a quick model.
+const lateness = 300 * time.Millisecond
+
+// script is an answer in the pieces it is sent in.
+var script = []string{
+	chunk(`{"role":"assistant","content":""}`, "null"),
+	chunk(`{"content":"Fine, "}`, "null"),
+	chunk(`{"content":"thank you."}`, "null"),
+	end,
+}
+
+// end ends every answer.
+var end = chunk(`{}`, `"stop"`) +
+	`data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":20,"completion_tokens":5,"total_tokens":25}}` + "\n\n" +
+	"data: [DONE]\n\n"
+
+// ended is the last that a client reads.
+const ended = "data: [DONE]\n\n"
+
+func chunk(delta, finish string) string {
+	return `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":` + delta + `,"finish_reason":` + finish + `}]}` + "\n\n"
+}
+
+// whole is the answer to those who want no stream.
+const whole = `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,` +
+	`"message":{"role":"assistant","content":"Fine, thank you."},"finish_reason":"stop"}],"usage":{"prompt_tokens":20,"completion_tokens":5,"total_tokens":25}}`
+
+// newUpstream is the scripted model, and a bare server of an object the size of
+// a run.
+func newUpstream() http.Handler {
+	object := `{"id":"` + strings.Repeat("x", 1000) + `"}`
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /object", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, object)
+	})
+	mux.HandleFunc("POST /{way}/chat/completions", func(w http.ResponseWriter, r *http.Request) {
+		request, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the caller has left
+		}
+		way := r.PathValue("way")
+		if way == late && !pause(r, lateness) {
+			return
+		}
+		if !bytes.Contains(request, []byte(`"stream":true`)) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, whole)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		stream(w, r, way)
+	})
+	return mux
+}
+
+// stream sends an answer as long as somebody reads it.
+func stream(w http.ResponseWriter, r *http.Request, way string) {
+	control := http.NewResponseController(w)
+	send := func(piece string) bool {
+		_, err := io.WriteString(w, piece)
+		return err == nil && control.Flush() == nil
+	}
+	switch way {
+	case steady:
+		if !pause(r, steadyThought) || !send(script[0]) {
+			return
+		}
+		piece := chunk(`{"content":"word "}`, "null")
+		for i := range steadyDeltas {
+			if i > 0 && !pause(r, steadyGap) || !send(piece) {
+				return
+			}
+		}
+		send(end)
+	case silent:
+		if send(script[0] + script[1]) {
+			<-r.Context().Done()
+		}
+	default:
+		for _, piece := range script {
+			if !send(piece) {
+				return
+			}
+		}
+	}
+}
+
+// pause lets time pass; false means that the caller has left.
+func pause(r *http.Request, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-r.Context().Done():
+		return false
+	}
+}
