@@ -1,0 +1,105 @@
+package index_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"understudy/files/vectorstores/index"
+	"understudy/store"
+)
+
+// fixture is an index over a database of its own.
+type fixture struct {
+	testing.TB
+	db    *store.DB
+	index *index.Index
+}
+
+func open(t testing.TB, options index.Options) *fixture {
+	db, err := store.Open(context.Background(), store.Options{Dir: t.TempDir(), Durability: store.Normal})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return &fixture{TB: t, db: db, index: index.New(db, options)}
+}
+
+// file stores and publishes a file.
+func (f *fixture) file(storeID string, key int64, chunks ...index.Chunk) {
+	for i := range chunks {
+		chunks[i].Ordinal = i
+	}
+	require.NoError(f, f.db.AddChunks(f.Context(), storeID, key, chunks))
+	require.NoError(f, f.db.PublishChunks(f.Context(), key))
+}
+
+func (f *fixture) search(q index.Query) []index.Hit {
+	if q.Limit == 0 {
+		q.Limit = 10
+	}
+	hits, err := f.index.Search(f.Context(), q)
+	require.NoError(f, err)
+	return hits
+}
+
+// found shows hits as store/file/ordinal.
+func found(hits []index.Hit) []string {
+	var list []string
+	for _, h := range hits {
+		list = append(list, fmt.Sprintf("%s/%d/%d", h.StoreID, h.File, h.Ordinal))
+	}
+	return list
+}
+
+func in(stores ...string) []index.Scope {
+	var scopes []index.Scope
+	for _, id := range stores {
+		scopes = append(scopes, index.Scope{StoreID: id})
+	}
+	return scopes
+}
+
+func words(text string) []index.Question { return []index.Question{{Text: text}} }
+
+func near(vector ...float32) []index.Question { return []index.Question{{Vector: vector}} }
+
+// colours is a store of two files with words and vectors that point the same way.
+func colours(f *fixture) {
+	f.file("vs_a", 1,
+		index.Chunk{Text: "red apples fall", Tokens: 3, Page: 1, Start: 0, End: 15, Vector: []float32{1, 0, 0}},
+		index.Chunk{Text: "green pears grow", Tokens: 3, Page: 2, Start: 16, End: 32, Vector: []float32{0, 2, 0}})
+	f.file("vs_a", 2,
+		index.Chunk{Text: "blue plums and red plums", Tokens: 5, Start: 0, End: 24, Vector: []float32{0.6, 0, 0.8}},
+		index.Chunk{Text: "no vector for red things", Tokens: 5, Start: 25, End: 49})
+}
+
+func TestSearch(t *testing.T) {
+	f := open(t, index.Options{})
+	colours(f)
+	f.file("vs_b", 3, index.Chunk{Text: "red apples fall", Vector: []float32{1, 0, 0}})
+	require.NoError(t, f.db.AddChunks(t.Context(), "vs_a", 4, []index.Chunk{{Text: "red but not published", Vector: []float32{1, 0, 0}}}))
+
+	for _, c := range []struct {
+		name  string
+		query index.Query
+		want  []string
+	}{
+		{"words only", index.Query{Scopes: in("vs_a"), Questions: words("pears, please")}, []string{"vs_a/1/1"}},
+		{"vectors only", index.Query{Scopes: in("vs_a"), Questions: near(1, 0.1, 0)}, []string{"vs_a/1/0", "vs_a/2/0", "vs_a/1/1"}},
+		{"both", index.Query{Scopes: in("vs_a"), Questions: []index.Question{{Text: "blue", Vector: []float32{0, 0, 1}}}}, []string{"vs_a/2/0", "vs_a/1/0", "vs_a/1/1"}},
+		{"a limit", index.Query{Scopes: in("vs_a"), Questions: near(1, 0.1, 0), Limit: 1}, []string{"vs_a/1/0"}},
+		{"allowed files", index.Query{Scopes: []index.Scope{{StoreID: "vs_a", Files: []int64{2}}}, Questions: []index.Question{{Text: "apples", Vector: []float32{1, 0, 0}}}}, []string{"vs_a/2/0"}},
+		{"no file allowed", index.Query{Scopes: []index.Scope{{StoreID: "vs_a", Files: []int64{}}}, Questions: words("red")}, nil},
+		{"the same chunk in two stores", index.Query{Scopes: in("vs_b", "vs_a"), Questions: words("apples")}, []string{"vs_b/3/0", "vs_a/1/0"}},
+		{"two questions", index.Query{Scopes: in("vs_a"), Questions: append(words("pears"), words("apples")...)}, []string{"vs_a/1/0", "vs_a/1/1"}},
+		{"an unknown store", index.Query{Scopes: in("vs_x"), Questions: words("red")}, nil},
+		{"a vector of another model", index.Query{Scopes: in("vs_a"), Questions: near(1, 0)}, nil},
+		{"a vector without direction", index.Query{Scopes: in("vs_a"), Questions: near(0, 0, 0)}, nil},
+		{"nothing asked", index.Query{Scopes: in("vs_a"), Questions: words("?!")}, nil},
+		{"only the lexical half counts", index.Query{Scopes: in("vs_a"), Weights: index.Weights{Lexical: 1}, Questions: []index.Question{{Text: "blue", Vector: []float32{0, 1, 0}}}}, []string{"vs_a/2/0"}},
+		{"only the vector half counts", index.Query{Scopes: in("vs_a"), Weights: index.Weights{Vector: 1}, Limit: 1, Questions: []index.Question{{Text: "blue", Vector: []float32{0, 1, 0}}}}, []string{"vs_a/1/1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, found(f.search(c.query))) })
+	}
+}
