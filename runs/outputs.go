@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"understudy/api/wire"
-	"understudy/threads"
+	"understudy/files/tokens"
 )
 
 // Outputs is the body of POST …/submit_tool_outputs.
@@ -42,7 +42,7 @@ func ReadOutputs(o *wire.Object) (Outputs, error) {
 func (o Outputs) tokens() int {
 	n := 0
 	for _, output := range o.Outputs {
-		n += threads.CountTokens(output.Output)
+		n += tokens.Count(output.Output)
 	}
 	return n
 }
