@@ -113,6 +113,23 @@ func (c *conn) create(path, body string) (id string, err error) {
 	return object.ID, err
 }
 
+// reach reads an answer until it contains the mark, which has little time, and
+// leaves the rest.
+func (c *conn) reach(response *http.Response, mark string) error {
+	if err := c.network.SetDeadline(time.Now().Add(patience / 8)); err != nil {
+		return err
+	}
+	all, chunk := []byte(nil), make([]byte, 8<<10)
+	for !bytes.Contains(all, []byte(mark)) {
+		n, err := response.Body.Read(chunk)
+		all = append(all, chunk[:n]...)
+		if err != nil {
+			return fmt.Errorf("%w before %q: %s", err, mark, all)
+		}
+	}
+	return nil
+}
+
 // until reads an answer until it contains the mark, and returns when that was;
 // then it reads the rest. An answer without the mark is an error.
 func (c *conn) until(response *http.Response, mark string) (time.Time, error) {

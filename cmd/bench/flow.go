@@ -60,7 +60,7 @@ type flow struct {
 	*conn
 	run    string // body that creates a run
 	thread string // path
-	left   int    // flows until another thread is made; negative = none is
+	left   int    // flows until another thread is made
 }
 
 // flowing returns workers with threads of their own.
@@ -87,15 +87,23 @@ func (f *flow) work(context.Context) (times, error) {
 		return times{}, err
 	}
 	added := time.Now()
-	run, err := f.create(f.thread+"/runs", f.run)
+	_, err := f.complete(f.thread, f.run)
+	return times{whole: time.Since(began), part: time.Since(added)}, err
+}
+
+// complete creates a run on a thread and waits until it is completed; it
+// returns the run's path.
+func (c *conn) complete(thread, body string) (path string, err error) {
+	run, err := c.create(thread+"/runs", body)
 	if err != nil {
-		return times{}, err
+		return "", err
 	}
-	answer, err := f.exchange(http.MethodGet, f.thread+"/runs/"+run, "", version+"Prefer: wait=20\r\n")
+	path = thread + "/runs/" + run
+	answer, err := c.exchange(http.MethodGet, path, "", version+"Prefer: wait=20\r\n")
 	if err == nil && !bytes.Contains(answer, []byte(`"status":"completed"`)) {
 		err = fmt.Errorf("the run did not complete: %s", answer)
 	}
-	return times{whole: time.Since(began), part: time.Since(added)}, err
+	return path, err
 }
 
 // streamed is a run that is streamed, with a message that comes along. Its part

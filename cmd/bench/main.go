@@ -32,6 +32,7 @@ type settings struct {
 	rows   []int  // numbers of the rows to measure; empty = all
 	dir    string // where what is made is put: the disk to measure
 	binary string // built server; empty = build it
+	sdk    string // where make sdk-install has put the SDKs
 }
 
 // section is one table of figures. It reports how many missed their aim.
@@ -90,6 +91,7 @@ func parse(args []string) (s settings, names string, err error) {
 	flags.StringVar(&names, "sections", "", "names of the tables to measure, with commas between them (default: all)")
 	flags.StringVar(&s.dir, "dir", ".", "directory on the disk to measure; what is made in it is removed again")
 	flags.StringVar(&s.binary, "server", "", "built server to measure (default: this module's)")
+	flags.StringVar(&s.sdk, "sdk", ".sdk", "where make sdk-install has put the SDKs")
 	if err := flags.Parse(args); err != nil {
 		return s, "", err
 	}

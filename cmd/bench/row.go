@@ -49,6 +49,34 @@ var rowsOfSpeed = []row{
 	{"flows/s / proxied calls/s, 64 in flight", []figure{
 		{"", atLeast(0.15, ""), "0.28-0.32"},
 	}, throughput},
+	{"CPU per streamed delta / proxy's, 64 streams", []figure{
+		{"", atMost(2.5, ""), "1.4"},
+	}, cpuPerDelta},
+	{"2,000 idle streams", []figure{
+		{"memory of each / proxy's", atMost(2, ""), "1.4"},
+		{"CPU", atMost(2, " ms/s"), "0"},
+	}, idleCost},
+	{"growth of a thread", []figure{
+		{"flow at 10,000 messages / at 100, 50 of them kept", atMost(1.3, ""), "1.0"},
+		{"prompt of 16k tokens at 10,000 / at 1,000", atMost(1.5, ""), "1.2"},
+	}, threadGrowth},
+	{"createAndPoll / own direct call, upstream of 300 ms", []figure{
+		{"Node SDK", atMost(1.04, ""), "1.005"},
+		{"Python SDK", atMost(1.04, ""), "1.005"},
+	}, sdkPolls},
+	{"300 flows/s for 30 s", []figure{
+		{"p99 / p50", atMost(4, ""), "2.7"},
+		{"size of the write-ahead log", atMost(64, " MB"), "20"},
+	}, tail},
+	{"reads", []figure{
+		{"20 messages, any page of 100,000 / of 100", atMost(1.5, ""), "1.0"},
+		{"rate of GET run / of a bare GET", atLeast(0.45, ""), "0.6"},
+	}, reads},
+	{"start to ready on 1,000,000 messages", []figure{
+		{"/ on an empty database", atMost(2, ""), "-"},
+		{"in all", atMost(300, " ms"), "-"},
+		{"idle memory", atMost(60, " MB"), "-"},
+	}, starts},
 }
 
 // notMeasured says what a row lacks on this machine. It is no miss.

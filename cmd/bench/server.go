@@ -16,7 +16,7 @@ type server struct {
 }
 
 // ways are the upstreams that every server has; the first is the default.
-var ways = []string{plain, steady, silent, late}
+var ways = []string{plain, steady, silent, late, marked}
 
 var readyLine = regexp.MustCompile(`msg="understudy is ready".* base_url=(\S+)`)
 
@@ -28,17 +28,22 @@ func (b *bench) serve(ctx context.Context, prefix []string, durability, data str
 		return nil, err
 	}
 	b.processes = append(b.processes, s.process)
+	return s, s.hire()
+}
+
+// hire makes an assistant for each way of the upstream.
+func (s *server) hire() error {
 	c, err := dial(s.base)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer c.close()
 	for _, way := range ways {
 		if s.assistants[way], err = c.create("/assistants", fmt.Sprintf(`{"model":"%s/m","instructions":"Be brief."}`, way)); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // launch starts a server, which the caller stops.
@@ -57,7 +62,7 @@ func (b *bench) launch(ctx context.Context, prefix []string, durability, data st
 	if err != nil {
 		return nil, err
 	}
-	p.walIdx = filepath.Join(data, "understudy.db-shm")
+	p.walIdx = filepath.Join(data, databaseFile+"-shm")
 	return &server{process: p, assistants: map[string]string{}}, nil
 }
 

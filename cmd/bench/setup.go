@@ -22,6 +22,7 @@ type bench struct {
 
 	upstream, proxy, disk, slowDisk func() (*process, error)
 	full, slowFull, slowNormal      func() (*server, error)
+	library                         func() (*library, error)
 	single, many                    func() ([]round, error)
 }
 
@@ -58,6 +59,7 @@ func newBench(ctx context.Context, s settings) (_ *bench, err error) {
 	b.full = sync.OnceValues(func() (*server, error) { return b.serve(ctx, nil, "full", b.folder("full")) })
 	b.slowFull = sync.OnceValues(func() (*server, error) { return b.serve(ctx, slowed, "full", b.folder("slow-full")) })
 	b.slowNormal = sync.OnceValues(func() (*server, error) { return b.serve(ctx, slowed, "normal", b.folder("slow-normal")) })
+	b.library = sync.OnceValues(func() (*library, error) { return b.newLibrary(ctx) })
 	b.single = sync.OnceValues(func() ([]round, error) { return b.oneClient(ctx) })
 	b.many = sync.OnceValues(func() ([]round, error) { return b.manyClients(ctx) })
 	return b, nil
@@ -125,5 +127,5 @@ func (b *bench) tearDown() error {
 	for i := len(b.processes) - 1; i >= 0; i-- {
 		failures = append(failures, b.processes[i].stop())
 	}
-	return errors.Join(append(failures, os.RemoveAll(b.work))...) //nolint:gosec // made by newBench
+	return errors.Join(append(failures, os.RemoveAll(b.work))...)
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,6 +18,7 @@ const (
 	steady = "steady" // as a stream of many deltas, slowly
 	silent = "silent" // one delta, and nothing more
 	late   = "late"   // after lateness
+	marked = "marked" // at once; when each call of a model arrived can be asked
 )
 
 // A steady stream: how long the model thinks, and how fast it writes.
@@ -61,12 +64,25 @@ func newUpstream() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, object)
 	})
+	var arrivals sync.Map // times by model
+	mux.HandleFunc("GET /arrival/{model}", func(w http.ResponseWriter, r *http.Request) {
+		arrival, ok := arrivals.LoadAndDelete(r.PathValue("model"))
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprint(w, arrival.(time.Time).UnixNano())
+	})
 	mux.HandleFunc("POST /{way}/chat/completions", func(w http.ResponseWriter, r *http.Request) {
+		arrival := time.Now()
 		request, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // the caller has left
 		}
 		way := r.PathValue("way")
+		if way == marked {
+			arrivals.Store(string(modelOf.FindSubmatch(request)[1]), arrival)
+		}
 		if way == late && !pause(r, lateness) {
 			return
 		}
@@ -80,6 +96,8 @@ func newUpstream() http.Handler {
 	})
 	return mux
 }
+
+var modelOf = regexp.MustCompile(`"model":"([^"]*)"`)
 
 // stream sends an answer as long as somebody reads it.
 func stream(w http.ResponseWriter, r *http.Request, way string) {
