@@ -74,6 +74,14 @@ fuzz: ## Run every fuzz target for FUZZTIME, 5s unless told.
 bench: ## Measure what the server adds to a model call; BENCH_FLAGS adds flags.
 	$(GO) run ./cmd/bench $(BENCH_FLAGS)
 
+.PHONY: crash
+crash: ## Kill the server 50 times, and 16 times on a failing disk; CRASH_FLAGS="-kills 500" changes it.
+	$(GO) run ./cmd/crash -kills 50 -faults 16 $(CRASH_FLAGS)
+
+.PHONY: soak
+soak: ## Watch memory, goroutines and files for ten minutes of load; SOAK_FLAGS="-soak 3m" changes it.
+	$(GO) run ./cmd/crash -soak 10m $(SOAK_FLAGS)
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check the house rules of .golangci.yml.
 	$(GOLANGCI_LINT) run

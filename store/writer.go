@@ -217,7 +217,10 @@ func (w *writer) transact(batch []*operation) error {
 	if err := w.conn.exec("COMMIT"); err != nil {
 		w.rollback()
 		w.disown()
-		return fmt.Errorf("%w: commit: %w", ErrUnavailable, err)
+		if !errors.Is(err, ErrUnavailable) { // a deferred constraint: nobody knows whose
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return fmt.Errorf("commit: %w", err)
 	}
 	w.checkpoints.wrote(w.conn.pagesWritten())
 	return nil

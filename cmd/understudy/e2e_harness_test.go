@@ -44,6 +44,9 @@ func TestEndToEnd(t *testing.T) {
 		"cancelling":                       testCancel,
 		"a client that leaves":             testLeavingClient,
 		"secrets":                          testSecrets,
+		"crashes":                          testCrashes,
+		"a full disk":                      testFullDisk,
+		"vitals":                           testVitals,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

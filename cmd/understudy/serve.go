@@ -57,6 +57,7 @@ func (c *ServeCmd) Run(ctx context.Context, sys System) (err error) {
 		defer signal.Stop(hangups)
 		app.reloadOn(hangups, load)
 	}
+	app.tellVitals()
 	announce(logger, config, listener.Addr().String())
 	return app.serve(ctx, listener)
 }
