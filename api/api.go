@@ -14,20 +14,22 @@ import (
 	"understudy/assistants"
 	"understudy/files"
 	"understudy/files/uploads"
+	"understudy/files/vectorstores"
 	"understudy/runs"
 	"understudy/threads"
 )
 
 // Options are the services behind the API and its settings.
 type Options struct {
-	Assistants *assistants.Service
-	Threads    *threads.Service
-	Runs       *runs.Service
-	Files      *files.Service
-	Uploads    *uploads.Service
-	Models     Models
-	Answers    Answers
-	Upstreams  Upstreams // nil = nothing is handed on
+	Assistants   *assistants.Service
+	Threads      *threads.Service
+	Runs         *runs.Service
+	Files        *files.Service
+	Uploads      *uploads.Service
+	VectorStores *vectorstores.Service
+	Models       Models
+	Answers      Answers
+	Upstreams    Upstreams // nil = nothing is handed on
 
 	// Keys verifies API keys; nil lets everybody in who calls from a loopback
 	// name, unless AnyHost is set.

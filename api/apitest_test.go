@@ -25,7 +25,10 @@ import (
 	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
+	"understudy/files/extract"
 	"understudy/files/uploads"
+	"understudy/files/vectorstores"
+	"understudy/files/vectorstores/index"
 	"understudy/runs"
 	"understudy/runs/chat"
 	"understudy/runs/chat/builtin"
@@ -66,6 +69,7 @@ type settings struct {
 	strict      bool             // models are refused unless they are called "known"
 	fault       bool             // the list of models panics
 	broken      bool             // the database is closed under the server
+	idle        bool             // files of vector stores stay in progress
 }
 
 // testServer is a whole Understudy: a database file, the engine, a model and the API.
@@ -107,6 +111,17 @@ func (m testModels) Models(ctx context.Context) ([]string, error) {
 	return m.client.ListModels(ctx), nil
 }
 
+// offlineEmbedder embeds with the built-in model, whatever else answers chats.
+func offlineEmbedder(t testing.TB) vectorstores.Embedder {
+	client, err := chat.New(chat.Config{
+		Upstreams: []chat.Upstream{{Name: "offline", BaseURL: "test://offline", EmbeddingModel: builtin.Model}},
+		Schemes:   map[string]http.RoundTripper{"test": chat.HandlerTransport(builtin.New(builtin.Options{}))},
+	})
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	return client
+}
+
 // assemble makes the parts of a server and lets the engine work.
 func assemble(t testing.TB, o settings) *testServer {
 	t.Helper()
@@ -131,6 +146,13 @@ func assemble(t testing.TB, o settings) *testServer {
 	t.Cleanup(client.Close)
 	served := testModels{client: client, fault: o.fault}
 	fileService := files.NewService(db, blobs, time.Now)
+	extractor := extract.New(extract.Options{CacheDir: filepath.Join(dir, "cache")})
+	t.Cleanup(func() { require.NoError(t, extractor.Close()) })
+	stores := vectorstores.NewService(vectorstores.Options{
+		Store: db, Files: fileService, Extractor: extractor, Index: index.New(db, index.Options{}),
+		Embedder: offlineEmbedder(t), Logger: logger, Now: time.Now,
+	})
+	fileService.OnDelete(stores.FilesDeleted)
 	assistantService := assistants.NewService(db, fileService, served, time.Now)
 	engine := runs.NewEngine(runs.EngineOptions{Store: db, Model: client, Images: fileService, Logger: logger, Now: time.Now})
 	options := api.Options{
@@ -139,7 +161,7 @@ func assemble(t testing.TB, o settings) *testServer {
 		Runs: runs.NewService(runs.ServiceOptions{
 			Store: db, Engine: engine, Assistants: assistantService, Threads: db, Files: fileService, Models: served, Now: time.Now,
 		}),
-		Files: fileService, Uploads: uploads.NewService(db, blobs, time.Now), Models: served, Upstreams: client, Answers: db,
+		Files: fileService, Uploads: uploads.NewService(db, blobs, time.Now), VectorStores: stores, Models: served, Upstreams: client, Answers: db,
 		AnyHost: o.anyHost, CORSOrigins: o.corsOrigins,
 		Ready: db.Ping, Version: "test", Logger: logger, Now: time.Now,
 	}
@@ -148,8 +170,13 @@ func assemble(t testing.TB, o settings) *testServer {
 	}
 	require.NoError(t, engine.Start(t.Context()))
 	t.Cleanup(engine.Stop)
+	if !o.idle {
+		stores.Start()
+	}
+	t.Cleanup(stores.Stop)
 	if o.broken {
 		engine.Stop()
+		stores.Stop()
 		require.NoError(t, db.Close())
 	}
 	return &testServer{t: t, db: db, handler: api.New(options)}

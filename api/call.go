@@ -41,12 +41,15 @@ var idPrefixes = map[string]string{
 	"message_id":   "msg",
 	"run_id":       "run",
 	"step_id":      "step",
+
+	"vector_store_id": "vs",
+	"batch_id":        "vsfb",
 }
 
 // checkIDs refuses path ids of the wrong kind before anything is looked up.
 // Files are not among them: the hosted API answered 404.
 func (c *call) checkIDs() error {
-	for _, name := range []string{"assistant_id", "thread_id", "message_id", "run_id", "step_id"} {
+	for _, name := range []string{"assistant_id", "thread_id", "message_id", "run_id", "step_id", "vector_store_id", "batch_id"} {
 		if _, ok := mux.Vars(c.r)[name]; ok {
 			if err := wire.CheckID(name, c.id(name), idPrefixes[name]); err != nil {
 				return err

@@ -117,11 +117,15 @@ func TestPreflight(t *testing.T) {
 type owned struct {
 	*testServer
 	assistant, thread, message, run, step, file string
+	store, batch                                string
 }
 
 func newOwned(s *testServer) *owned {
 	o := &owned{testServer: s}
 	o.file = s.upload("assistants", "notes.txt", "notes").ok().text("id")
+	o.store = s.post(stores, `{}`).text("id")
+	o.batch = s.post(stores+"/"+o.store+"/file_batches", `{"file_ids":["`+o.file+`"]}`).text("id")
+	s.indexed(o.store, o.file)
 	o.assistant = s.post("/v1/assistants", `{"model":"m","instructions":"Help.","tools":[{"type":"code_interpreter"}],"tool_resources":{"code_interpreter":{"file_ids":["`+o.file+`"]}}}`).text("id")
 	run := s.settle(s.post("/v1/threads/runs", `{"assistant_id":"`+o.assistant+`","thread":{"messages":[{"role":"user","content":"hi","attachments":[{"file_id":"`+o.file+`","tools":[]}]}]}}`))
 	o.thread, o.run = run.text("thread_id"), run.text("id")
@@ -133,7 +137,8 @@ func newOwned(s *testServer) *owned {
 // path puts the project's ids into a route.
 func (o *owned) path(template string) string {
 	return strings.NewReplacer("{assistant_id}", o.assistant, "{thread_id}", o.thread, "{message_id}", o.message,
-		"{run_id}", o.run, "{step_id}", o.step, "{file_id}", o.file, "{model:.+}", "m").Replace(template)
+		"{run_id}", o.run, "{step_id}", o.step, "{file_id}", o.file, "{model:.+}", "m",
+		"{vector_store_id}", o.store, "{batch_id}", o.batch).Replace(template)
 }
 
 // bodyFor is what a route needs which does not take an empty object; the ids are the
@@ -148,8 +153,16 @@ func (o *owned) bodyFor(r api.Route) string {
 		return `{"assistant_id":"` + o.assistant + `"}`
 	case strings.HasSuffix(r.Path, "/submit_tool_outputs"):
 		return `{"tool_outputs":[]}`
-	case strings.HasSuffix(r.Path, "/assistants/{assistant_id}/files"):
+	case strings.HasSuffix(r.Path, "/assistants/{assistant_id}/files"), strings.HasSuffix(r.Path, "/vector_stores/{vector_store_id}/files"):
 		return `{"file_id":"` + o.file + `"}`
+	case strings.HasSuffix(r.Path, "/vector_stores/{vector_store_id}/files/{file_id}"):
+		return `{"attributes":{}}`
+	case strings.HasSuffix(r.Path, "/file_batches"):
+		return `{"file_ids":["` + o.file + `"]}`
+	case strings.HasSuffix(r.Path, "/complete"):
+		return `{"part_ids":["part_1"]}`
+	case strings.HasSuffix(r.Path, "/search"):
+		return `{"query":"notes"}`
 	default:
 		return `{}`
 	}
@@ -198,12 +211,15 @@ func TestNobodySeesAnotherProject(t *testing.T) {
 		"/v1/assistants/" + bob.assistant:            `{"tool_resources":{"code_interpreter":{"file_ids":["` + alice.file + `"]}}}`,
 		"/v1/threads/runs":                           `{"assistant_id":"` + alice.assistant + `"}`,
 		"/v1/assistants/" + bob.assistant + "/files": `{"file_id":"` + alice.file + `"}`,
+		"/v1/vector_stores":                          `{"file_ids":["` + alice.file + `"]}`,
+		stores + "/" + bob.store + "/files":          `{"file_id":"` + alice.file + `"}`,
+		stores + "/" + bob.store + "/file_batches":   `{"file_ids":["` + alice.file + `"]}`,
 	} {
 		got := bob.call("POST", path, body)
 		require.Equal(t, http.StatusNotFound, got.status, "%s %s: %s", path, body, got.body)
 	}
 	for path, cursor := range map[string]string{
-		"/v1/assistants": alice.assistant, "/v1/threads": alice.thread, "/v1/threads/" + bob.thread + "/messages": alice.message,
+		"/v1/assistants": alice.assistant, "/v1/threads": alice.thread, "/v1/vector_stores": alice.store, "/v1/threads/" + bob.thread + "/messages": alice.message,
 		"/v1/threads/" + bob.thread + "/runs": alice.run, "/v1/threads/" + bob.thread + "/runs/" + bob.run + "/steps": alice.step,
 	} {
 		bob.call("GET", path+"?after="+cursor, "").refused(400, "after", "invalid_value")
@@ -221,6 +237,7 @@ func (o *owned) snapshot() string {
 	for _, path := range []string{
 		"/v1/assistants", "/v1/threads", "/v1/files", "/v1/threads/{thread_id}", "/v1/threads/{thread_id}/messages", "/v1/threads/{thread_id}/runs",
 		"/v1/threads/{thread_id}/runs/{run_id}/steps", "/v1/assistants/{assistant_id}", "/v1/files/{file_id}/content",
+		"/v1/vector_stores", "/v1/vector_stores/{vector_store_id}/files", "/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}",
 	} {
 		all.Write(o.get(o.path(path)).body)
 	}

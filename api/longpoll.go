@@ -38,3 +38,12 @@ func hold(h http.Header) time.Duration {
 	}
 	return defaultHold
 }
+
+// held is hold for the call's client, who is told when to ask again if a poll
+// helper asks.
+func (c *call) held() time.Duration {
+	if c.r.Header.Get("X-Stainless-Poll-Helper") == "true" {
+		c.w.Header().Set("Openai-Poll-After-Ms", pollAfter)
+	}
+	return hold(c.r.Header)
+}

@@ -205,6 +205,10 @@ var deviations = []deviation{
 	{"ListRunStepsResponse", "last_id", "v1 v2", nullable},
 	{"ListFilesResponse", "first_id", "v2", nullable},
 	{"ListFilesResponse", "last_id", "v2", nullable},
+	{"ListVectorStoresResponse", "first_id", "v2", nullable},
+	{"ListVectorStoresResponse", "last_id", "v2", nullable},
+	{"ListVectorStoreFilesResponse", "first_id", "v2", nullable},
+	{"ListVectorStoreFilesResponse", "last_id", "v2", nullable},
 	{"ListAssistantFilesResponse", "first_id", "v1", nullable},
 	{"ListAssistantFilesResponse", "last_id", "v1", nullable},
 	{"ListMessageFilesResponse", "first_id", "v1", nullable},
@@ -222,6 +226,12 @@ var deviations = []deviation{
 	// The hosted API sent both of a file as null when there was nothing to say.
 	{"OpenAIFile", "expires_at", "v2", nullable},
 	{"OpenAIFile", "status_details", "v1 v2", nullable},
+
+	// The hosted API sent both of a vector store as null when they were not set,
+	// and called a batch vector_store.file_batch.
+	{"VectorStoreObject", "name", "v2", nullable},
+	{"VectorStoreObject", "expires_after", "v2", nullable},
+	{"VectorStoreFileBatchObject", "object", "v2", hostedBatch},
 
 	// The hosted API took token caps below the described minimum of 256.
 	{"RunObject", "max_prompt_tokens", "v1 v2", noMinimum},
@@ -251,6 +261,10 @@ func filterReason(owner *openapi3.Schema, property string) {
 			reason.Value.Enum = append(reason.Value.Enum, "content_filter")
 		}
 	}
+}
+
+func hostedBatch(owner *openapi3.Schema, property string) {
+	owner.Properties[property].Value.Enum = []any{"vector_store.file_batch"}
 }
 
 // nullable lets a property be null. The schema is wrapped rather than changed,

@@ -52,7 +52,9 @@ type route struct {
 }
 
 // api is the list of the API's routes.
-func (s *server) api() []route {
+func (s *server) api() []route { return append(s.assistantsAPI(), s.vectorStoresAPI()...) }
+
+func (s *server) assistantsAPI() []route {
 	return []route{
 		{"POST", "/threads/{thread_id}/runs", s.createRun},
 		{"GET", "/threads/{thread_id}/runs", s.listRuns},
@@ -102,5 +104,26 @@ func (s *server) api() []route {
 
 		{"GET", "/models", s.listModels},
 		{"GET", "/models/{model:.+}", s.getModel},
+	}
+}
+
+func (s *server) vectorStoresAPI() []route {
+	return []route{
+		{"POST", "/vector_stores", s.createVectorStore},
+		{"GET", "/vector_stores", s.listVectorStores},
+		{"GET", "/vector_stores/{vector_store_id}", s.getVectorStore},
+		{"POST", "/vector_stores/{vector_store_id}", s.modifyVectorStore},
+		{"DELETE", "/vector_stores/{vector_store_id}", s.deleteVectorStore},
+		{"POST", "/vector_stores/{vector_store_id}/search", s.searchVectorStore},
+		{"POST", "/vector_stores/{vector_store_id}/files", s.attachFile},
+		{"GET", "/vector_stores/{vector_store_id}/files", s.listStoreFiles},
+		{"GET", "/vector_stores/{vector_store_id}/files/{file_id}", s.getStoreFile},
+		{"POST", "/vector_stores/{vector_store_id}/files/{file_id}", s.modifyStoreFile},
+		{"DELETE", "/vector_stores/{vector_store_id}/files/{file_id}", s.detachFile},
+		{"GET", "/vector_stores/{vector_store_id}/files/{file_id}/content", s.getStoreFileContent},
+		{"POST", "/vector_stores/{vector_store_id}/file_batches", s.createFileBatch},
+		{"GET", "/vector_stores/{vector_store_id}/file_batches/{batch_id}", s.getFileBatch},
+		{"POST", "/vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel", s.cancelFileBatch},
+		{"GET", "/vector_stores/{vector_store_id}/file_batches/{batch_id}/files", s.listBatchFiles},
 	}
 }

@@ -38,10 +38,7 @@ func (s *server) listRuns(c *call) error {
 // getRun answers at once, or holds the answer for a client that is waiting for
 // the run to get somewhere.
 func (s *server) getRun(c *call) error {
-	if c.r.Header.Get("X-Stainless-Poll-Helper") == "true" {
-		c.w.Header().Set("Openai-Poll-After-Ms", pollAfter)
-	}
-	wait := hold(c.r.Header)
+	wait := c.held()
 	if wait == 0 {
 		return c.json(s.Runs.Get(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id")))
 	}

@@ -36,12 +36,18 @@ type Service struct {
 	blobs *Blobs
 	now   func() time.Time
 	limit int64 // bytes per file
+
+	deleted func() // is told that files were deleted
 }
 
 // NewService returns a Service.
 func NewService(store Store, blobs *Blobs, now func() time.Time) *Service {
-	return &Service{store: store, blobs: blobs, now: now, limit: MaxBytes}
+	return &Service{store: store, blobs: blobs, now: now, limit: MaxBytes, deleted: func() {}}
 }
+
+// OnDelete has f called behind every deletion of files. It is called before the
+// service is used.
+func (s *Service) OnDelete(f func()) { s.deleted = f }
 
 // Receive streams content to the disk. It comes before Upload because a form
 // may carry the content ahead of the fields that say what it is. The caller
@@ -108,6 +114,7 @@ func (s *Service) Delete(ctx context.Context, project, id string) error {
 	if err != nil {
 		return orNoSuch(err, id)
 	}
+	s.deleted()
 	_ = s.blobs.Remove(blob)
 	return nil
 }
@@ -134,6 +141,9 @@ func (s *Service) CheckFiles(ctx context.Context, project string, ids []string) 
 // were. It is meant to be called now and then.
 func (s *Service) Expire(ctx context.Context) (int, error) {
 	expired, err := s.store.ExpireFiles(ctx, s.now())
+	if len(expired) > 0 {
+		s.deleted()
+	}
 	for _, blob := range expired {
 		err = errors.Join(err, s.blobs.Remove(blob))
 	}

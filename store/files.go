@@ -41,6 +41,9 @@ func (db *DB) DeleteFile(ctx context.Context, project, id string) (blob string, 
 		if err := row.Scan(&blob); err != nil {
 			return notFound(err)
 		}
+		if err := detachEverywhere(tx, id); err != nil {
+			return err
+		}
 		return filesTable.remove(tx, project, id)
 	})
 	return blob, err
@@ -81,6 +84,15 @@ func (db *DB) ExpireFiles(ctx context.Context, now time.Time) (blobs []string, e
 	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
 		if blobs, err = readStrings(tx, "SELECT blob FROM files WHERE "+expired, now.Unix()); err != nil {
 			return err
+		}
+		ids, err := readStrings(tx, "SELECT id FROM files WHERE "+expired, now.Unix())
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := detachEverywhere(tx, id); err != nil {
+				return err
+			}
 		}
 		_, err = tx.Exec("UPDATE files SET body = NULL WHERE "+expired, now.Unix())
 		return err

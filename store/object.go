@@ -33,6 +33,9 @@ const (
 	threadsTable    table = "threads"
 	filesTable      table = "files"
 	messagesTable   table = "messages"
+
+	vectorStoresTable table = "vector_stores"
+	batchesTable      table = "vector_store_batches"
 )
 
 func (t table) read(r Reader, project, id string) (json.RawMessage, error) {

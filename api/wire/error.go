@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Kind classes an Error; package api turns it into a status code.
@@ -89,6 +90,14 @@ func NotInEnum(path, value string, allowed []string) *Error {
 // before any lookup.
 func WrongPrefix(path, value, prefix string) *Error {
 	return InvalidValue(path, "Invalid '%s': '%s'. Expected an ID that begins with '%s'.", path, Shown(value), prefix)
+}
+
+// CheckLength answers a string that has more than limit characters.
+func CheckLength(path, value string, limit int) error {
+	if n := utf8.RuneCountInString(value); n > limit {
+		return tooLong(path, limit, n)
+	}
+	return nil
 }
 
 func tooLong(path string, limit, n int) *Error {

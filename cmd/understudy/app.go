@@ -12,7 +12,10 @@ import (
 	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
+	"understudy/files/extract"
 	"understudy/files/uploads"
+	"understudy/files/vectorstores"
+	"understudy/files/vectorstores/index"
 	"understudy/runs"
 	"understudy/store"
 	"understudy/threads"
@@ -27,6 +30,8 @@ type app struct {
 	chat    *backends
 	files   *files.Service
 	uploads *uploads.Service
+	stores  *vectorstores.Service
+	reader  *extract.Extractor
 	engine  *runs.Engine
 	handler *api.Handler
 
@@ -57,6 +62,12 @@ func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, erro
 		return nil, errors.Join(&usageError{err}, a.db.Close())
 	}
 	a.chat = newBackends(client)
+	a.reader = extract.New(extract.Options{CacheDir: filepath.Join(config.Data, "cache")})
+	a.stores = vectorstores.NewService(vectorstores.Options{
+		Store: a.db, Files: a.files, Extractor: a.reader, Index: index.New(a.db, index.Options{}),
+		Embedder: embedder{a.chat}, Logger: logger, Now: time.Now,
+	})
+	a.files.OnDelete(a.stores.FilesDeleted)
 	a.wire(config)
 	return a, nil
 }
@@ -73,16 +84,17 @@ func (a *app) wire(config Config) {
 		Runs: runs.NewService(runs.ServiceOptions{
 			Store: a.db, Engine: a.engine, Assistants: assistantService, Threads: a.db, Files: a.files, Models: models, Now: time.Now,
 		}),
-		Files:       a.files,
-		Uploads:     a.uploads,
-		Models:      listedModels{a.chat},
-		Answers:     a.db,
-		Upstreams:   a.chat,
-		Relay:       config.Relay,
-		Hop:         a.hop,
-		AnyHost:     config.openToAll(),
-		CORSOrigins: config.CORSOrigins,
-		Ready:       a.ready, Version: versionText(), Logger: a.logger, Now: time.Now,
+		Files:        a.files,
+		Uploads:      a.uploads,
+		VectorStores: a.stores,
+		Models:       listedModels{a.chat},
+		Answers:      a.db,
+		Upstreams:    a.chat,
+		Relay:        config.Relay,
+		Hop:          a.hop,
+		AnyHost:      config.openToAll(),
+		CORSOrigins:  config.CORSOrigins,
+		Ready:        a.ready, Version: versionText(), Logger: a.logger, Now: time.Now,
 	}
 	if config.Auth == AuthKeys {
 		options.Keys = a.db
@@ -103,6 +115,7 @@ func (a *app) start(ctx context.Context) error {
 	if err := a.engine.Start(ctx); err != nil {
 		return err
 	}
+	a.stores.Start()
 	a.tasks.Add(1)
 	go a.tidy()
 	return nil
@@ -136,14 +149,15 @@ func (a *app) tidy() {
 // expire removes what has had its time, whatever of it cannot be removed.
 func (a *app) expire(ctx context.Context) error {
 	_, err := a.files.Expire(ctx)
-	return errors.Join(err, a.uploads.Expire(ctx), a.db.ForgetAnswers(ctx, time.Now().Add(-api.AnswerLife)))
+	return errors.Join(err, a.stores.Expire(ctx), a.uploads.Expire(ctx), a.db.ForgetAnswers(ctx, time.Now().Add(-api.AnswerLife)))
 }
 
 // close stops what start began and closes what newApp opened.
 func (a *app) close() error {
 	a.once.Do(func() { close(a.stop) })
 	a.engine.Stop()
+	a.stores.Stop()
 	a.tasks.Wait()
 	a.chat.Close()
-	return a.db.Close()
+	return errors.Join(a.reader.Close(), a.db.Close())
 }

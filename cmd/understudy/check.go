@@ -281,7 +281,7 @@ func (k *check) embed(ctx context.Context) finding {
 	if k.upstream.EmbeddingModel == "" {
 		return finding{result: off, note: "no embedding_model is configured"}
 	}
-	vectors, err := k.client.Embed(ctx, []string{"one text"})
+	vectors, _, err := k.client.Embed(ctx, "", []string{"one text"})
 	if err != nil {
 		f := k.fault(0, err)
 		f.hint = "write the embedding_model that this upstream has, or none"

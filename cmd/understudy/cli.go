@@ -58,6 +58,7 @@ upstreams:
     context_window: 128000      # tokens
     images: inline              # image URLs: inline (fetched here) | url (handed on) | none
     embedding_model: text-embedding-3-small
+    embedding_dimensions: 256   # for models that can be asked; else the model's own
     kind: openai                # told by the address; profile: {strict: false} changes single ways
 models:                         # first match wins, * matches anything
   "gpt-4*": openai/gpt-5-mini

@@ -29,6 +29,7 @@ type Upstream struct {
 	MaxRetries     *int // nil means the default, 0 none
 	ContextWindow  int  // tokens
 	EmbeddingModel string
+	EmbeddingSize  int // dimensions; 0 = the model's own
 	MaxConcurrent  int
 	Images         chat.Images
 	Kind           string // empty = told by the address
@@ -44,6 +45,8 @@ const (
 	builtinURL  = "builtin://echo"
 	openAIHost  = "api.openai.com"
 	openAIEmbed = "text-embedding-3-small"
+
+	exampleDimensions = 256
 )
 
 // offlineUpstream answers when nothing else is configured.
@@ -61,18 +64,19 @@ func (u Upstream) LogValue() slog.Value { return slog.StringValue(u.String()) }
 // reveal is the upstream as the chat client takes it.
 func (u Upstream) reveal() chat.Upstream {
 	revealed := chat.Upstream{
-		Name:           u.Name,
-		BaseURL:        u.BaseURL,
-		APIKey:         u.APIKey.Reveal(),
-		Auth:           u.Auth,
-		Stream:         u.Stream,
-		IdleTimeout:    u.IdleTimeout,
-		ContextWindow:  u.ContextWindow,
-		EmbeddingModel: u.EmbeddingModel,
-		MaxConcurrent:  u.MaxConcurrent,
-		Images:         u.Images,
-		Kind:           u.Kind,
-		Profile:        u.Profile,
+		Name:                u.Name,
+		BaseURL:             u.BaseURL,
+		APIKey:              u.APIKey.Reveal(),
+		Auth:                u.Auth,
+		Stream:              u.Stream,
+		IdleTimeout:         u.IdleTimeout,
+		ContextWindow:       u.ContextWindow,
+		EmbeddingModel:      u.EmbeddingModel,
+		EmbeddingDimensions: u.EmbeddingSize,
+		MaxConcurrent:       u.MaxConcurrent,
+		Images:              u.Images,
+		Kind:                u.Kind,
+		Profile:             u.Profile,
 	}
 	if u.MaxRetries != nil {
 		revealed.MaxRetries = *u.MaxRetries
@@ -210,12 +214,13 @@ func readUpstream(r *reader, n *yaml.Node) Upstream {
 				u.MaxRetries = &retries
 			}
 		},
-		"context_window":  func(n *yaml.Node) { u.ContextWindow, _ = r.integer(n, "context_window", 1, chat.DefaultContextWindow) },
-		"embedding_model": func(n *yaml.Node) { u.EmbeddingModel, _ = r.text(n, "embedding_model", openAIEmbed) },
-		"max_concurrent":  func(n *yaml.Node) { u.MaxConcurrent, _ = r.integer(n, "max_concurrent", 1, chat.DefaultMaxConcurrent) },
-		"images":          func(n *yaml.Node) { u.Images = chat.Images(r.oneOf(n, "images", "inline", "url", "none")) },
-		"kind":            func(n *yaml.Node) { u.Kind = r.oneOf(n, "kind", chat.Kinds()...) },
-		"profile":         func(n *yaml.Node) { u.Profile = readProfile(r, n) },
+		"context_window":       func(n *yaml.Node) { u.ContextWindow, _ = r.integer(n, "context_window", 1, chat.DefaultContextWindow) },
+		"embedding_model":      func(n *yaml.Node) { u.EmbeddingModel, _ = r.text(n, "embedding_model", openAIEmbed) },
+		"embedding_dimensions": func(n *yaml.Node) { u.EmbeddingSize, _ = r.integer(n, "embedding_dimensions", 1, exampleDimensions) },
+		"max_concurrent":       func(n *yaml.Node) { u.MaxConcurrent, _ = r.integer(n, "max_concurrent", 1, chat.DefaultMaxConcurrent) },
+		"images":               func(n *yaml.Node) { u.Images = chat.Images(r.oneOf(n, "images", "inline", "url", "none")) },
+		"kind":                 func(n *yaml.Node) { u.Kind = r.oneOf(n, "kind", chat.Kinds()...) },
+		"profile":              func(n *yaml.Node) { u.Profile = readProfile(r, n) },
 	})
 	if n.Kind != yaml.MappingNode {
 		return u

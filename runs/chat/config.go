@@ -65,8 +65,11 @@ type Upstream struct {
 	MaxRetries     int           // default DefaultMaxRetries; negative = none
 	ContextWindow  int           // tokens; default DefaultContextWindow
 	EmbeddingModel string        // empty = this upstream embeds nothing
-	MaxConcurrent  int           // calls under way at once, others wait their turn; default DefaultMaxConcurrent
-	Images         Images        // default inline; url where the scheme is not the web's
+	// EmbeddingDimensions is how long its vectors shall be, for models that can
+	// be asked; 0 = as long as the model makes them.
+	EmbeddingDimensions int
+	MaxConcurrent       int    // calls under way at once, others wait their turn; default DefaultMaxConcurrent
+	Images              Images // default inline; url where the scheme is not the web's
 
 	// Kind is the family of backends it belongs to, one of Kinds; the default
 	// is GuessKind of the base URL. It decides what the first calls look like.

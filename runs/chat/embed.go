@@ -10,38 +10,91 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // maxEmbedded is how many texts go into one request; every known backend
 // takes as many.
 const maxEmbedded = 64
 
-// Embed turns texts into vectors, in their order, with the embedding model of
-// the first upstream that has one. The error is an *Error, or the cause of the
-// context's end.
-func (c *Client) Embed(ctx context.Context, texts []string) ([][]float32, error) {
-	i := slices.IndexFunc(c.config.Upstreams, func(u Upstream) bool { return u.EmbeddingModel != "" })
-	if i < 0 {
-		return nil, &Error{Code: ServerError, Message: "No upstream has an embedding_model in the server's configuration."}
+// ErrNoEmbedding says that no upstream is configured to embed, or not the one
+// that the texts should be embedded by.
+var ErrNoEmbedding = errors.New("no upstream can embed")
+
+// embedding is an upstream, its model, and how long vectors shall be; 0 = as
+// long as the model makes them.
+type embedding struct {
+	upstream   *Upstream
+	model      string
+	dimensions int
+}
+
+// String is the name under which the same embedding is found again.
+func (e embedding) String() string {
+	name := e.upstream.Name + "/" + e.model
+	if e.dimensions > 0 {
+		name += dimensionsMark + strconv.Itoa(e.dimensions)
 	}
-	u := &c.config.Upstreams[i]
-	vectors := make([][]float32, 0, len(texts))
+	return name
+}
+
+// dimensionsMark stands before the dimensions in an embedding's name.
+const dimensionsMark = "#"
+
+// Embed turns texts into vectors, in their order, and answers the name of what
+// made them. The zero name asks for the embedding model of the first upstream
+// that has one; a name that was answered before asks for vectors that can be
+// compared with those, whatever is configured since. The error is an *Error, or
+// ErrNoEmbedding, or the cause of the context's end.
+func (c *Client) Embed(ctx context.Context, name string, texts []string) (vectors [][]float32, of string, err error) {
+	e, err := c.embedding(name)
+	if err != nil {
+		return nil, "", err
+	}
+	vectors = make([][]float32, 0, len(texts))
 	for batch := range slices.Chunk(texts, maxEmbedded) {
-		part, f := c.embed(ctx, u, batch)
+		part, f := c.embed(ctx, e, batch)
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return nil, "", context.Cause(ctx)
 		}
 		if f != nil {
-			return nil, &Error{Code: f.code, Message: redact(f.message, u.secrets()), Overflow: f.overflow}
+			return nil, "", &Error{Code: f.code, Message: redact(f.message, e.upstream.secrets()), Overflow: f.overflow}
 		}
 		vectors = append(vectors, part...)
 	}
-	return vectors, nil
+	return vectors, e.String(), nil
+}
+
+// embedding finds what a name stands for.
+func (c *Client) embedding(name string) (embedding, error) {
+	for i := range c.config.Upstreams {
+		u := &c.config.Upstreams[i]
+		if name == "" && u.EmbeddingModel != "" {
+			return embedding{u, u.EmbeddingModel, u.EmbeddingDimensions}, nil
+		}
+		rest, ok := strings.CutPrefix(name, u.Name+"/")
+		if name == "" || !ok {
+			continue
+		}
+		model, digits, _ := strings.Cut(rest, dimensionsMark)
+		dimensions, _ := strconv.Atoi(digits) // what String wrote
+		return embedding{u, model, dimensions}, nil
+	}
+	if name == "" {
+		return embedding{}, fmt.Errorf("%w: none has an embedding_model in the server's configuration", ErrNoEmbedding)
+	}
+	return embedding{}, fmt.Errorf("%w as %q: its upstream is not configured any more", ErrNoEmbedding, name)
 }
 
 // embed makes one request and repeats it while that is worth it.
-func (c *Client) embed(ctx context.Context, u *Upstream, texts []string) ([][]float32, *failure) {
-	body, err := marshal(map[string]any{"model": u.EmbeddingModel, "input": texts})
+func (c *Client) embed(ctx context.Context, e embedding, texts []string) ([][]float32, *failure) {
+	request := map[string]any{"model": e.model, "input": texts}
+	if e.dimensions > 0 {
+		request["dimensions"] = e.dimensions
+	}
+	u := e.upstream
+	body, err := marshal(request)
 	if err != nil {
 		return nil, unwritable()
 	}

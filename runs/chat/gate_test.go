@@ -242,7 +242,7 @@ func TestMaxConcurrent(t *testing.T) {
 		start(t.Context(), "b")
 		start(impatient, "c")
 		start(t.Context(), "d")
-		go func() { _, _ = h.Embed(t.Context(), []string{"e"}) }()
+		go func() { _, _, _ = h.Embed(t.Context(), "", []string{"e"}) }()
 		synctest.Wait()
 		require.Len(t, arrived, 2, "the others wait for a place")
 
