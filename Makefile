@@ -50,6 +50,7 @@ test: vet test-go fuzz proofs test-sdk ## Everything this project can prove: vet
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags sdk ./api/sdk/...
+	$(GO) vet -tags profile ./cmd/understudy
 
 .PHONY: test-go
 test-go: ## Unit and end-to-end tests only; TEST_FLAGS="-run Name" adds flags.
@@ -70,9 +71,15 @@ fuzz: ## Run every fuzz target for FUZZTIME, 5s unless told.
 		CGO_ENABLED=0 $(GO) test -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
 	done
 
+# Without the SDKs a row is missing. What is measured shares the machine with nothing else.
 .PHONY: bench
-bench: ## Measure what the server adds to a model call; BENCH_FLAGS adds flags.
-	$(GO) run ./cmd/bench $(BENCH_FLAGS)
+bench: ## Judge what the server costs beside the model's time; BENCH_FLAGS="-rows 1,3" adds flags.
+	@$(MAKE) --no-print-directory --keep-going $(SDK_DIR)/node/.installed $(SDK_DIR)/python-$(firstword $(SDK_PYTHON))/.installed || echo "NOTICE: not every SDK could be installed"
+	$(GO) run ./cmd/bench -sdk $(SDK_DIR) $(BENCH_FLAGS)
+
+.PHONY: profile
+profile: ## Profile the server under load: dist/profile; BENCH_FLAGS adds flags.
+	$(GO) run ./cmd/bench -profile dist/profile $(BENCH_FLAGS)
 
 .PHONY: crash
 crash: ## Kill the server 50 times, and 16 times on a failing disk; CRASH_FLAGS="-kills 500" changes it.

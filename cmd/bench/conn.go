@@ -16,10 +16,10 @@ import (
 // patience is how long any answer may take, and any stream.
 const patience = 2 * time.Minute
 
-// conn is one connection, kept for one request after the other. It costs a
-// tenth of an http.Client, which would be measured along.
+// conn is one connection, made for the first request and kept for those after
+// it. It costs a tenth of an http.Client, which would be measured along.
 type conn struct {
-	network net.Conn
+	network net.Conn // nil until there was a request
 	in      *bufio.Reader
 	host    string
 	prefix  string // of all paths
@@ -27,24 +27,36 @@ type conn struct {
 	answer  bytes.Buffer
 }
 
-// dial connects to a base URL.
-func dial(base string) (*conn, error) {
+// newConn is a connection to a base URL.
+func newConn(base string) (*conn, error) {
 	address, err := url.Parse(base)
 	if err != nil {
 		return nil, err
 	}
-	network, err := net.DialTimeout("tcp", address.Host, patience)
-	if err != nil {
-		return nil, err
-	}
-	return &conn{network: network, in: bufio.NewReader(network), host: address.Host, prefix: address.Path}, nil
+	return &conn{host: address.Host, prefix: address.Path}, nil
 }
 
-func (c *conn) close() { _ = c.network.Close() }
+func (c *conn) dial() (err error) {
+	if c.network, err = net.DialTimeout("tcp", c.host, patience); err == nil {
+		c.in = bufio.NewReader(c.network)
+	}
+	return err
+}
+
+func (c *conn) close() {
+	if c.network != nil {
+		_ = c.network.Close()
+	}
+}
 
 // send writes a request and reads the answer's head. The caller reads the body
 // to its end before the next request.
 func (c *conn) send(method, path, body, headers string) (*http.Response, error) {
+	if c.network == nil {
+		if err := c.dial(); err != nil {
+			return nil, err
+		}
+	}
 	out := c.out[:0]
 	out = append(out, method...)
 	out = append(out, ' ')

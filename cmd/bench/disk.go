@@ -51,7 +51,7 @@ func newDisk(ctx context.Context, dir string) (http.Handler, error) {
 type commits struct{ *conn }
 
 func newCommits(disk *process) (commits, error) {
-	c, err := dial(disk.base)
+	c, err := newConn(disk.base)
 	return commits{c}, err
 }
 

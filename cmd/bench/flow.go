@@ -22,7 +22,7 @@ type caller struct {
 // URL that leads to it.
 func calling(base, way string) func() (*caller, error) {
 	return func() (*caller, error) {
-		c, err := dial(base)
+		c, err := newConn(base)
 		return &caller{c, "/" + way + "/chat/completions"}, err
 	}
 }
@@ -66,7 +66,7 @@ type flow struct {
 // flowing returns workers with threads of their own.
 func (s *server) flowing() func() (*flow, error) {
 	return func() (*flow, error) {
-		c, err := dial(s.base)
+		c, err := newConn(s.base)
 		return &flow{conn: c, run: `{"assistant_id":"` + s.assistants[plain] + `"}`}, err
 	}
 }
@@ -115,7 +115,7 @@ type streamed struct {
 // streaming returns workers whose runs are streamed, in one of the upstream's ways.
 func (s *server) streaming(way string) func() (*streamed, error) {
 	return func() (*streamed, error) {
-		c, err := dial(s.base)
+		c, err := newConn(s.base)
 		run := `{"assistant_id":"` + s.assistants[way] + `","stream":true,"additional_messages":[` + userMessage + `]}`
 		return &streamed{flow{conn: c, run: run}}, err
 	}
@@ -147,7 +147,7 @@ func (s *streamed) work(context.Context) (times, error) {
 // getting returns workers that get an object.
 func getting(base, path string) func() (*getter, error) {
 	return func() (*getter, error) {
-		c, err := dial(base)
+		c, err := newConn(base)
 		return &getter{c, path}, err
 	}
 }

@@ -67,7 +67,7 @@ func toDisk(path string) error {
 
 // stockUp makes every thread with its first message, of 500 bytes.
 func (l *library) stockUp(server *server) error {
-	c, err := dial(server.base)
+	c, err := newConn(server.base)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func TestLibrary(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, b.tearDown()) }()
 	_, err = b.visit(ctx, func(l *library, s *server) ([][]float64, error) {
-		c, err := dial(s.base)
+		c, err := newConn(s.base)
 		require.NoError(t, err)
 		defer c.close()
 		for _, thread := range append(l.threads[30], l.threads[60]...) {

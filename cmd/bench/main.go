@@ -27,12 +27,13 @@ import (
 
 // settings are what the command line decides.
 type settings struct {
-	rounds int
-	slice  time.Duration
-	rows   []int  // numbers of the rows to measure; empty = all
-	dir    string // where what is made is put: the disk to measure
-	binary string // built server; empty = build it
-	sdk    string // where make sdk-install has put the SDKs
+	rounds  int
+	slice   time.Duration
+	rows    []int  // numbers of the rows to measure; empty = all
+	dir     string // where what is made is put: the disk to measure
+	binary  string // built server; empty = build it
+	sdk     string // where make sdk-install has put the SDKs
+	profile string // where profiles go; empty = measure instead
 }
 
 // section is one table of figures. It reports how many missed their aim.
@@ -64,6 +65,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	} else if err != nil {
 		return err
 	}
+	if s.profile != "" {
+		return profile(ctx, s, out)
+	}
 	missed := 0
 	for _, section := range sections {
 		if names != "" && !listed(names, section.name) {
@@ -92,6 +96,7 @@ func parse(args []string) (s settings, names string, err error) {
 	flags.StringVar(&s.dir, "dir", ".", "directory on the disk to measure; what is made in it is removed again")
 	flags.StringVar(&s.binary, "server", "", "built server to measure (default: this module's)")
 	flags.StringVar(&s.sdk, "sdk", ".sdk", "where make sdk-install has put the SDKs")
+	flags.StringVar(&s.profile, "profile", "", "profile the server under load instead, and put the profiles into this directory")
 	if err := flags.Parse(args); err != nil {
 		return s, "", err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -53,6 +54,17 @@ func TestSmoke(t *testing.T) {
 	transactions := regexp.MustCompile(`1 in flight +([0-9.]+) `).FindStringSubmatch(out)
 	require.NotNil(t, transactions, out)
 	require.Greater(t, transactions[1], "1.9", "a message and a run are acknowledged one after the other")
+}
+
+func TestProfile(t *testing.T) {
+	profiles := filepath.Join(t.TempDir(), "profiles")
+	out, err := smoke(t, "-profile="+profiles)
+	require.NoError(t, err, out)
+	for _, name := range []string{"flows-64.pprof", "flows-1.pprof", "streams-64.pprof", "heap.pprof", "allocs.pprof", "summary.txt"} {
+		require.FileExists(t, filepath.Join(profiles, name))
+	}
+	require.Contains(t, out, "== flows-64")
+	require.Contains(t, out, "Type: alloc_space")
 }
 
 func TestCommandLine(t *testing.T) {

@@ -63,7 +63,7 @@ func idle(ctx context.Context, p *process, path, body, mark string) (idling, err
 		}
 	}()
 	hold := func(i int) error {
-		c, err := dial(p.base)
+		c, err := newConn(p.base)
 		if err != nil {
 			return err
 		}

@@ -42,7 +42,7 @@ func (b *bench) readRates(ctx context.Context) ([]float64, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	c, err := dial(server.base)
+	c, err := newConn(server.base)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ type lister struct {
 
 func (s *server) listing(t libraryThread, length int) func() (*lister, error) {
 	return func() (*lister, error) {
-		c, err := dial(s.base)
+		c, err := newConn(s.base)
 		l := &lister{conn: c}
 		for i := range pages {
 			path, off := "/threads/"+t.id+"/messages?limit=20", i*(length-21)/pages

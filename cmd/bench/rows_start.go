@@ -42,7 +42,7 @@ func (b *bench) startOnce(ctx context.Context, data string, rest time.Duration) 
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	c, err := dial(strings.TrimSuffix(s.base, "/v1"))
+	c, err := newConn(strings.TrimSuffix(s.base, "/v1"))
 	if err != nil {
 		return 0, 0, err
 	}

@@ -55,7 +55,7 @@ type revisit struct {
 
 func (s *server) revisiting(threads []libraryThread) func() (*revisit, error) {
 	return func() (*revisit, error) {
-		c, err := dial(s.base)
+		c, err := newConn(s.base)
 		run := `{"assistant_id":"` + s.assistants[plain] + `","truncation_strategy":{"type":"last_messages","last_messages":50}}`
 		return &revisit{flow: &flow{conn: c, run: run}, threads: threads}, err
 	}
@@ -86,8 +86,8 @@ type prompt struct {
 // thread of one message for each run.
 func (s *server) prompting(upstream *process, threads []libraryThread) func() (*prompt, error) {
 	return func() (*prompt, error) {
-		c, err1 := dial(s.base)
-		u, err2 := dial(upstream.base)
+		c, err1 := newConn(s.base)
+		u, err2 := newConn(upstream.base)
 		run := fmt.Sprintf(`{"assistant_id":"%s","max_prompt_tokens":%d,"model":"%s/%%s"}`, s.assistants[marked], promptTokens, marked)
 		return &prompt{conn: c, upstream: u, threads: threads, run: run}, errors.Join(err1, err2)
 	}

@@ -33,7 +33,7 @@ func (b *bench) serve(ctx context.Context, prefix []string, durability, data str
 
 // hire makes an assistant for each way of the upstream.
 func (s *server) hire() error {
-	c, err := dial(s.base)
+	c, err := newConn(s.base)
 	if err != nil {
 		return err
 	}
