@@ -13,7 +13,6 @@ import (
 	"github.com/gorilla/mux"
 
 	"understudy/api/wire"
-	"understudy/runs"
 )
 
 // maxBody bounds a JSON body, in bytes: a thread's initial messages may be many
@@ -31,7 +30,7 @@ type call struct {
 	dialect wire.Dialect
 
 	// keep is told the answer before it is sent; nil when nobody wants to know.
-	keep func(answer json.RawMessage, log *runs.Log) error
+	keep func(answer json.RawMessage, stream again) error
 }
 
 // ids are the prefixes of path parameters, as error sentences show them.

@@ -66,28 +66,46 @@ func checkEnvelope(t testing.TB, r *http.Request, a reply) {
 type sentEvent struct {
 	name string
 	data []byte
+	id   string // "" = none
 }
 
+// unstored are the names of events that no commit has made durable when they
+// are told.
+var unstored = regexp.MustCompile(`^(error|done|thread\.run\.in_progress|thread\.(message|run\.step)\.(created|in_progress|delta))$`)
+
 // readEvents reads a stream strictly: each event is two lines and a blank one,
-// the last is done, and between them there are at most comments.
+// the last is done, and between them there are at most comments. In front of a
+// stored event stands its id, and these count up.
 func readEvents(t testing.TB, stream []byte) []sentEvent {
 	t.Helper()
 	text, ended := strings.CutSuffix(string(stream), "\n\n")
 	require.True(t, ended, "a stream ends with an empty line: %q", text)
 	var events []sentEvent
+	last := ""
 	for block := range strings.SplitSeq(text, "\n\n") {
 		if strings.HasPrefix(block, ":") {
 			require.NotContains(t, block, "\n")
 			continue
+		}
+		first, rest, _ := strings.Cut(block, "\n")
+		id, hasID := strings.CutPrefix(first, "id: ")
+		if hasID {
+			block = rest
+			require.Regexp(t, wholeNumber, id)
+			require.True(t, last == "" || len(id) > len(last) || id > last, "%s behind %s", id, last)
+			last = id
+		} else {
+			id = ""
 		}
 		lines := strings.Split(block, "\n")
 		require.Len(t, lines, 2, block)
 		name, isName := strings.CutPrefix(lines[0], "event: ")
 		data, isData := strings.CutPrefix(lines[1], "data: ")
 		require.True(t, isName && isData, block)
-		events = append(events, sentEvent{name, []byte(data)})
+		require.Equal(t, !hasID, unstored.MatchString(name), "%s with the id %q", name, id)
+		events = append(events, sentEvent{name, []byte(data), id})
 	}
-	require.Equal(t, sentEvent{"done", []byte("[DONE]")}, events[len(events)-1])
+	require.Equal(t, sentEvent{"done", []byte("[DONE]"), ""}, events[len(events)-1])
 	return events
 }
 

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"understudy/api/wire"
-	"understudy/runs"
 )
 
 // Answers keeps the answers that were given under an Idempotency-Key.
@@ -43,7 +42,7 @@ type attempt struct {
 	done    chan struct{} // closed when the first call has come to its end
 	hash    []byte        // of the body
 	answer  json.RawMessage
-	log     *runs.Log // instead of answer when the first call streams
+	stream  again // instead of answer when the first call streams
 	success bool
 	expires time.Time // zero = not before it has ended
 }
@@ -138,9 +137,9 @@ func (s *server) firstUnderKey(c *call, scope string, at *attempt, body *hashedB
 	if !errors.Is(err, wire.ErrNotFound) {
 		return err
 	}
-	c.keep = func(answer json.RawMessage, log *runs.Log) error {
-		at.hash, at.answer, at.log, at.success = body.whole(), answer, log, true
-		if log != nil { // a stream can be joined again as long as this process lives
+	c.keep = func(answer json.RawMessage, stream again) error {
+		at.hash, at.answer, at.stream, at.success = body.whole(), answer, stream, true
+		if stream != nil { // it can be opened again as long as this process lives
 			keep = undeliveredLife
 			return nil
 		}
@@ -176,8 +175,8 @@ func (s *server) retryable(c *call, retries int, h handler) error {
 }
 
 func (s *server) firstTry(c *call, scope string, at *attempt, h handler) error {
-	c.keep = func(answer json.RawMessage, log *runs.Log) error {
-		at.answer, at.log, at.success = answer, log, true
+	c.keep = func(answer json.RawMessage, stream again) error {
+		at.answer, at.stream, at.success = answer, stream, true
 		return nil
 	}
 	delivered := false
@@ -210,8 +209,13 @@ func (c *call) replay(at *attempt, bodyHash []byte) error {
 			Param:   idempotencyHeader, Code: "idempotency_key_reused",
 		}
 	}
-	if at.log != nil {
-		return c.stream(at.log)
+	if at.stream != nil {
+		watch, err := at.stream(c.r.Context())
+		if err != nil {
+			return err
+		}
+		defer watch.Close()
+		return c.stream(watch)
 	}
 	c.w.Header().Set("Idempotent-Replayed", "true")
 	return writeJSON(c.w, http.StatusOK, at.answer)

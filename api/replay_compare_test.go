@@ -170,7 +170,7 @@ func joined(events []sentEvent) []sentEvent {
 			continue
 		}
 		if len(run) > 0 {
-			all = append(append(all, run...), sentEvent{"text", []byte(encoded(text))})
+			all = append(append(all, run...), sentEvent{name: "text", data: []byte(encoded(text))})
 			run, text = nil, ""
 		}
 		all = append(all, e)

@@ -20,7 +20,7 @@ func recordedEvents(t testing.TB, stream string) []sentEvent {
 			name = text
 		} else if text, ok := strings.CutPrefix(line, "data: "); ok {
 			require.NotEmpty(t, name, "data without an event")
-			all = append(all, sentEvent{name, []byte(text)})
+			all = append(all, sentEvent{name: name, data: []byte(text)})
 			name = ""
 		} else {
 			require.Empty(t, line, "a line that is neither event nor data")

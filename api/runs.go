@@ -17,6 +17,10 @@ func (s *server) startRun(c *call, threadID string, decode func(*wire.Object, wi
 	if err := c.checkInclude(); err != nil {
 		return err
 	}
+	cancels, err := c.cancelsOnDisconnect()
+	if err != nil {
+		return err
+	}
 	create, err := read(c, decode)
 	if err != nil {
 		return err
@@ -24,7 +28,8 @@ func (s *server) startRun(c *call, threadID string, decode func(*wire.Object, wi
 	if create.Upstream, err = s.chosenUpstream(c.r); err != nil {
 		return err
 	}
-	return c.answer(s.Runs.Create(c.r.Context(), c.project, threadID, create))
+	body, watch, err := s.Runs.Create(c.r.Context(), c.project, threadID, create)
+	return s.answer(c, cancels, body, watch, err)
 }
 
 func (s *server) listRuns(c *call) error {
@@ -35,9 +40,19 @@ func (s *server) listRuns(c *call) error {
 	return c.json(s.Runs.List(c.r.Context(), c.project, c.id("thread_id"), page))
 }
 
-// getRun answers at once, or holds the answer for a client that is waiting for
-// the run to get somewhere.
+// getRun answers at once, holds the answer for a client that is waiting for the
+// run to get somewhere, or streams what happens to it.
 func (s *server) getRun(c *call) error {
+	query, err := c.query()
+	if err != nil {
+		return err
+	}
+	switch stream, err := wantsStream(query); {
+	case err != nil:
+		return err
+	case stream:
+		return s.watchRun(c, query)
+	}
 	wait := c.held()
 	if wait == 0 {
 		return c.json(s.Runs.Get(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id")))
@@ -58,6 +73,10 @@ func (s *server) cancelRun(c *call) error {
 }
 
 func (s *server) submitToolOutputs(c *call) error {
+	cancels, err := c.cancelsOnDisconnect()
+	if err != nil {
+		return err
+	}
 	o, err := c.body()
 	if err != nil {
 		return err
@@ -66,7 +85,8 @@ func (s *server) submitToolOutputs(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(s.Runs.Submit(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), outputs))
+	body, watch, err := s.Runs.Submit(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), outputs)
+	return s.answer(c, cancels, body, watch, err)
 }
 
 func (s *server) listSteps(c *call) error {

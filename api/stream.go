@@ -1,8 +1,13 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
 	"time"
 
 	"understudy/api/wire"
@@ -14,26 +19,94 @@ const (
 	// connections.
 	keepAlive = 15 * time.Second
 	// streamPatience is how long a reader may take nothing before it is let go.
+	// The comments that keep a silent stream alive find out who is not there.
 	streamPatience = 60 * time.Second
 )
 
-// answer renders a run as an object, or its log as a stream of server-sent
-// events when the client asked for one.
-func (c *call) answer(body json.RawMessage, log *runs.Log, err error) error {
-	if err != nil || log == nil {
+const (
+	lastEventIDHeader  = "Last-Event-ID"
+	onDisconnectHeader = "Understudy-On-Disconnect"
+)
+
+// again opens a stream once more from where it began.
+type again func(context.Context) (*runs.Watch, error)
+
+// answer renders a run as an object, or what happens to it as a stream of
+// server-sent events when the client asked for one. cancels says that the run
+// is to be cancelled when the client goes away before the stream's end.
+func (s *server) answer(c *call, cancels bool, body json.RawMessage, watch *runs.Watch, err error) error {
+	if err != nil || watch == nil {
 		return c.json(body, err)
 	}
+	defer watch.Close()
+	from := watch.Start
 	if c.keep != nil {
-		if err := c.keep(nil, log); err != nil {
+		err := c.keep(nil, func(ctx context.Context) (*runs.Watch, error) { return s.Runs.Rewatch(ctx, c.project, from) })
+		if err != nil {
 			return err
 		}
 	}
-	return c.stream(log)
+	err = c.stream(watch)
+	if cancels && errors.Is(err, errClientGone) {
+		s.Runs.Abandon(context.WithoutCancel(c.r.Context()), c.project, from)
+	}
+	return err
 }
 
-// stream sends a log until it ends or the client leaves, which does not stop
-// the run.
-func (c *call) stream(log *runs.Log) error {
+// cancelsOnDisconnect reads what is to become of a streamed run whose client
+// goes away.
+func (c *call) cancelsOnDisconnect() (bool, error) {
+	switch value := c.r.Header.Get(onDisconnectHeader); value {
+	case "", "continue":
+		return false, nil
+	case "cancel":
+		return true, nil
+	default:
+		return false, wire.InvalidValue(onDisconnectHeader, "Invalid '%s': '%s'. Expected 'continue' or 'cancel'.", onDisconnectHeader, value)
+	}
+}
+
+// watchRun streams a run that exists, from behind the event that the client has
+// seen last. The header is newer than the URL, which a browser repeats as it was.
+func (s *server) watchRun(c *call, query url.Values) error {
+	param, seen := "starting_after", query.Get("starting_after")
+	if id := c.r.Header.Get(lastEventIDHeader); id != "" {
+		param, seen = lastEventIDHeader, id
+	}
+	after := 0
+	if seen != "" {
+		number, err := strconv.ParseUint(seen, 10, 31)
+		if err != nil {
+			return wire.InvalidValue(param, "Invalid '%s': '%s'. Expected the id of an event of this run's stream, a number from 0.", param, seen)
+		}
+		after = int(number)
+	}
+	watch, err := s.Runs.Watch(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), after)
+	if beyond, ok := errors.AsType[*runs.BeyondEndError](err); ok {
+		return wire.InvalidValue(param, "Invalid '%s': '%s'. The last event of this run so far has the id %d.", param, seen, beyond.Last)
+	}
+	if err != nil {
+		return err
+	}
+	defer watch.Close()
+	return c.stream(watch)
+}
+
+// wantsStream reads the query's stream, which the hosted API did not have.
+func wantsStream(query url.Values) (bool, error) {
+	switch value := query.Get("stream"); value {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, wire.InvalidValue("stream", "Invalid 'stream': '%s'. Expected 'true' or 'false'.", value)
+	}
+}
+
+// stream sends what a watch tells until it ends or the client leaves, which
+// does not stop the run.
+func (c *call) stream(watch *runs.Watch) error {
 	h := c.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
@@ -42,21 +115,20 @@ func (c *call) stream(log *runs.Log) error {
 	silence := time.NewTicker(keepAlive)
 	defer silence.Stop()
 	out := &eventWriter{w: c.w, control: http.NewResponseController(c.w), dialect: c.dialect}
-	for sent := 0; ; {
-		events, ended, more := log.Since(sent)
-		switch {
-		case len(events) > 0:
+	for {
+		events, ended := watch.Read()
+		if len(events) > 0 {
 			if err := out.send(events); err != nil {
 				return errClientGone
 			}
-			sent += len(events)
 			silence.Reset(keepAlive)
 			continue
-		case ended:
+		}
+		if ended {
 			return clientGone(out.write([]byte("event: done\ndata: [DONE]\n\n")))
 		}
 		select {
-		case <-more:
+		case <-watch.More():
 		case <-silence.C:
 			if err := out.write([]byte(": keep-alive\n\n")); err != nil {
 				return errClientGone
@@ -72,11 +144,17 @@ type eventWriter struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	dialect wire.Dialect
-	buf     []byte
 }
 
+// frames are buffers for events on their way; a stream that is idle has none.
+var frames = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxKeptFrame bounds the buffers that are kept, in bytes.
+const maxKeptFrame = 64 << 10
+
 func (w *eventWriter) send(events []runs.Event) error {
-	w.buf = w.buf[:0]
+	frame := frames.Get().(*[]byte) //nolint:forcetypeassert // the pool has nothing else
+	buf := (*frame)[:0]
 	for _, e := range events {
 		name, data := e.Name, e.Data
 		if w.dialect == wire.V1 {
@@ -86,13 +164,23 @@ func (w *eventWriter) send(events []runs.Event) error {
 				return err
 			}
 		}
-		w.buf = append(w.buf, "event: "...)
-		w.buf = append(w.buf, name...)
-		w.buf = append(w.buf, "\ndata: "...)
-		w.buf = append(w.buf, data...)
-		w.buf = append(w.buf, "\n\n"...)
+		if e.Number != runs.Unnumbered {
+			buf = append(buf, "id: "...)
+			buf = strconv.AppendInt(buf, int64(e.Number), 10)
+			buf = append(buf, '\n')
+		}
+		buf = append(buf, "event: "...)
+		buf = append(buf, name...)
+		buf = append(buf, "\ndata: "...)
+		buf = append(buf, data...)
+		buf = append(buf, "\n\n"...)
 	}
-	return w.write(w.buf)
+	err := w.write(buf)
+	if cap(buf) <= maxKeptFrame {
+		*frame = buf
+		frames.Put(frame)
+	}
+	return err
 }
 
 func (w *eventWriter) write(p []byte) error {

@@ -109,7 +109,7 @@ func TestAClientThatLeavesDoesNotStopTheRun(t *testing.T) {
 	require.NoError(t, err)
 	line, err := bufio.NewReader(response.Body).ReadString('\n')
 	require.NoError(t, err)
-	require.Equal(t, "event: thread.run.created\n", line)
+	require.Equal(t, "id: 1\n", line)
 	<-model.asked
 	leave()
 	_, err = io.Copy(io.Discard, response.Body)

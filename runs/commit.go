@@ -110,6 +110,7 @@ func (r *Record) settle(o outcome, at int64, calls []ToolCall) error {
 	}
 	if len(calls) > 0 {
 		r.Run.RequiredAction = requiredAction(calls)
+		r.Spent.Starts = append(r.Spent.Starts, *r.Run.StartedAt)
 	}
 	if o.runReason != "" {
 		r.Run.IncompleteDetails = &IncompleteDetails{o.runReason}

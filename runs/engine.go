@@ -195,7 +195,7 @@ func (e *Engine) enterClaimed(records []*Record, held int) []*live {
 	}
 	entered := make([]*live, len(records))
 	for i, rec := range records {
-		entered[i] = e.enter(rec.Run.ID, nil)
+		entered[i] = e.enter(rec.Run.ID)
 	}
 	return entered
 }

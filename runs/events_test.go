@@ -3,6 +3,7 @@ package runs_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,30 +13,41 @@ import (
 	"understudy/runs/chat"
 )
 
-// read reads a log to its end, as the HTTP stream does.
-func read(log *runs.Log) (events []runs.Event) {
+// stream is a watch with what it has told so far.
+type stream struct {
+	*runs.Watch
+	events []runs.Event
+}
+
+func streamOf(w *runs.Watch) *stream {
+	if w == nil {
+		return nil
+	}
+	return &stream{Watch: w}
+}
+
+// next reads what is ready, after waiting for it, and reports whether more may come.
+func (s *stream) next() bool {
 	for {
-		fresh, ended, more := log.Since(len(events))
-		events = append(events, fresh...)
-		if len(fresh) == 0 && ended {
-			return events
+		fresh, ended := s.Read()
+		s.events = append(s.events, fresh...)
+		if ended || len(fresh) > 0 {
+			return !ended
 		}
-		if len(fresh) == 0 {
-			<-more
-		}
+		<-s.More()
 	}
 }
 
-// until reads a log up to an event of a name.
-func until(log *runs.Log, name string) {
-	for {
-		events, _, more := log.Since(0)
-		for _, e := range events {
-			if e.Name == name {
-				return
-			}
-		}
-		<-more
+// read reads a stream to its end, as the HTTP stream does.
+func read(s *stream) []runs.Event {
+	for s.next() {
+	}
+	return s.events
+}
+
+// until reads a stream up to an event of a name.
+func until(s *stream, name string) {
+	for !slices.ContainsFunc(s.events, func(e runs.Event) bool { return e.Name == name }) && s.next() {
 	}
 }
 
@@ -271,8 +283,8 @@ func TestStreamOfThreadAndRun(t *testing.T) {
 	w := open(t, worldOptions{}, says("Hello"))
 	create, err := runs.ReadCreateWithThread(object(t, `{"assistant_id":`+quote(w.assistant)+`,"stream":true,"thread":{"messages":[{"role":"user","content":"Hi"}]}}`), 0)
 	require.NoError(t, err)
-	_, log, err := w.runs.Create(w.ctx, project, "", create)
+	_, watch, err := w.runs.Create(w.ctx, project, "", create)
 	require.NoError(t, err)
-	lines := story(t, read(log))
+	lines := story(t, read(streamOf(watch)))
 	require.Equal(t, concat([]string{"created"}, opening, spoken("Hello"), []string{"run.completed usage=15"}), lines)
 }

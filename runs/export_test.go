@@ -23,11 +23,35 @@ func (e *Engine) Driven() (driven, waiting int) {
 	return len(e.live), len(e.waiting)
 }
 
-// Delta appends a piece of text to a log as a turn does.
-func (l *Log) Delta(messageID, text string, first bool) { l.textDelta(messageID, text, first) }
+// NewLog returns the log of a run that has no stored events yet.
+func NewLog() *Log { return newLog() }
 
-// Publish appends an event as a turn does.
-func (l *Log) Publish(name string, v any) { l.publish(name, v) }
+// Watch returns a reader of the log: one who is there from the beginning, or
+// one who joins.
+func (l *Log) Watch(joins bool) *Watch {
+	w := (&Engine{waiting: map[string]*Log{}}).newWatch(Start{})
+	w.live = l.join(w.more, joins)
+	return w
+}
+
+// Delta appends a piece of text to a log as a turn does.
+func (l *Log) Delta(messageID, text string) { l.text(messageID, 0, false, text) }
+
+// Show and Record append events as a turn does.
+func (l *Log) Show(name string, v any)   { l.show(name, v) }
+func (l *Log) Record(name string, v any) { l.record(name, v) }
+
+// Held is what the log keeps: lines, and bytes of text with their marks.
+func (l *Log) Held() (lines, bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines {
+		if line.text != nil {
+			bytes += cap(line.text.text) + 8*cap(line.text.ends)
+		}
+	}
+	return len(l.lines), bytes
+}
 
 // End and BreakOff end a log as an engine does.
 func (l *Log) End()      { l.end() }

@@ -174,15 +174,15 @@ func (w *world) say(threadID, text string) (string, error) {
 
 // create starts a run of the world's assistant; members are further members of
 // the request's body.
-func (w *world) create(threadID string, members ...string) (*runs.Run, *runs.Log, error) {
+func (w *world) create(threadID string, members ...string) (*runs.Run, *stream, error) {
 	body := strings.Join(append([]string{`"assistant_id":` + quote(w.assistant)}, members...), ",")
 	create, err := runs.ReadCreate(object(w.t, "{"+body+"}"), wire.V2)
 	require.NoError(w.t, err)
-	raw, log, err := w.runs.Create(w.ctx, project, threadID, create)
+	raw, watch, err := w.runs.Create(w.ctx, project, threadID, create)
 	if err != nil {
 		return nil, nil, err
 	}
-	return decode[runs.Run](w.t, raw), log, nil
+	return decode[runs.Run](w.t, raw), streamOf(watch), nil
 }
 
 func (w *world) run(threadID string, members ...string) *runs.Run {
@@ -191,8 +191,8 @@ func (w *world) run(threadID string, members ...string) *runs.Run {
 	return r
 }
 
-// stream starts a streamed run and returns its log, for events to be read later.
-func (w *world) stream(threadID string) (*runs.Run, *runs.Log) {
+// stream starts a streamed run and returns its stream, for events to be read later.
+func (w *world) stream(threadID string) (*runs.Run, *stream) {
 	r, log, err := w.create(threadID, `"stream":true`)
 	require.NoError(w.t, err)
 	require.NotNil(w.t, log)
@@ -221,16 +221,16 @@ func (w *world) cancel(r *runs.Run) (*runs.Run, error) {
 }
 
 // submit answers calls with outputs, one after the other.
-func (w *world) submit(r *runs.Run, stream bool, outputs ...string) (*runs.Run, *runs.Log, error) {
+func (w *world) submit(r *runs.Run, stream bool, outputs ...string) (*runs.Run, *stream, error) {
 	out := runs.Outputs{Stream: stream}
 	for i, output := range outputs {
 		out.Outputs = append(out.Outputs, runs.Output{CallID: pending(r)[i], Output: output})
 	}
-	raw, log, err := w.runs.Submit(w.ctx, project, r.ThreadID, r.ID, out)
+	raw, watch, err := w.runs.Submit(w.ctx, project, r.ThreadID, r.ID, out)
 	if err != nil {
 		return nil, nil, err
 	}
-	return decode[runs.Run](w.t, raw), log, nil
+	return decode[runs.Run](w.t, raw), streamOf(watch), nil
 }
 
 // pending lists the ids of the calls a run waits for.

@@ -10,7 +10,7 @@ import (
 // one of the engine's places.
 type live struct {
 	runID   string
-	log     *Log // nil when nobody streams the leg
+	log     *Log
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	settled chan struct{} // closed when the leg has come to its end
@@ -56,23 +56,35 @@ const (
 
 // admit takes a place for a run and makes the run known here. That comes before
 // the commit which leases the run, so that a cancel right behind the commit
-// finds whom to interrupt. Without a free place it answers nil, and the log is
-// kept for the sweep to go on with.
-func (e *Engine) admit(runID string, log *Log, when admission) *live {
+// finds whom to interrupt. opening, nil when nobody streams the leg, begins its
+// log. Without a free place admit answers nil, and the log is kept for the sweep
+// to go on with.
+func (e *Engine) admit(runID string, when admission, opening func(*Log)) *live {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.stopping || when == inTurn && e.taken >= e.maxRuns {
-		e.keep(runID, log)
+		if opening != nil {
+			log := e.expect(runID)
+			opening(log)
+			if e.stopping {
+				log.breakOff()
+			}
+		}
 		return nil
 	}
-	return e.enter(runID, log)
+	l := e.enter(runID)
+	if opening != nil {
+		opening(l.log)
+	}
+	return l
 }
 
 // enter makes a run known here; e.mu is held and the engine is not stopping.
-func (e *Engine) enter(runID string, log *Log) *live {
-	if log == nil { // the run may have waited
-		log = e.waiting[runID]
-		delete(e.waiting, runID)
+func (e *Engine) enter(runID string) *live {
+	log := e.waiting[runID] // of those who have waited for the run
+	delete(e.waiting, runID)
+	if log == nil {
+		log = newLog()
 	}
 	if old := e.live[runID]; old != nil { // its leg has ended, or its lease ran out
 		old.cancel(ErrLost)
@@ -85,14 +97,40 @@ func (e *Engine) enter(runID string, log *Log) *live {
 	return l
 }
 
-// keep holds the log of a run that waits; e.mu is held.
-func (e *Engine) keep(runID string, log *Log) {
-	switch {
-	case log == nil:
-	case e.stopping:
-		log.breakOff()
-	default:
+// expect returns the log that a run will have when it is driven; e.mu is held.
+// What happens to it when the engine is stopping is the caller's matter.
+func (e *Engine) expect(runID string) *Log {
+	log := e.waiting[runID]
+	if log == nil {
+		log = newLog()
+	}
+	if !e.stopping {
 		e.waiting[runID] = log
+	}
+	return log
+}
+
+// watched joins a watch to the log of a run, as it is driven or when it will be.
+// An engine that is stopping will drive it no more.
+func (e *Engine) watched(runID string, more chan struct{}) *cursor {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var log *Log
+	if l := e.live[runID]; l != nil && !l.log.hasEnded() {
+		log = l.log
+	} else if log = e.expect(runID); e.stopping {
+		log.breakOff()
+	}
+	return log.join(more, true)
+}
+
+// unwatch takes a watch out of the log of a run. Nobody keeps a log for the sweep
+// that nobody reads.
+func (e *Engine) unwatch(runID string, c *cursor) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if last := c.leave(); last && e.waiting[runID] == c.log {
+		delete(e.waiting, runID)
 	}
 }
 

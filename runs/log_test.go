@@ -12,7 +12,7 @@ import (
 	"understudy/runs/chat"
 )
 
-// textOf joins the text of a log's deltas and counts them.
+// textOf joins the text of a stream's deltas and counts them.
 func textOf(t *testing.T, events []runs.Event) (text string, deltas int) {
 	t.Helper()
 	for _, e := range events {
@@ -39,29 +39,58 @@ func textOf(t *testing.T, events []runs.Event) (text string, deltas int) {
 // TestLogOfAbsentReader keeps the text, not a hundred thousand events.
 func TestLogOfAbsentReader(t *testing.T) {
 	log := runs.NewLog()
-	log.Publish("thread.message.created", struct{}{})
+	absent := streamOf(log.Watch(false))
+	log.Show("thread.message.created", struct{}{})
 	const n = 100_000
-	for i := range n {
-		log.Delta("msg_1", "word ", i == 0)
+	for range n {
+		log.Delta("msg_1", "word ")
 	}
-	log.Publish("thread.message.completed", struct{}{})
+	lines, bytes := log.Held()
+	require.Equal(t, 2, lines)
+	require.Less(t, bytes, 2*n*len("word "), "a reader who reads nothing costs the text and no more")
+	log.Record("thread.message.completed", struct{}{})
 	log.End()
-	events := read(log)
-	text, deltas := textOf(t, events)
+	text, deltas := textOf(t, read(absent))
 	require.Equal(t, strings.Repeat("word ", n), text)
-	require.Less(t, deltas, 100)
-	require.Equal(t, "thread.message.completed", events[len(events)-1].Name)
+	require.Equal(t, 1, deltas)
+	require.Equal(t, "thread.message.completed", absent.events[len(absent.events)-1].Name)
 }
 
-// TestLogOfQuickReader sees each delta as it was made.
+// TestLogWithoutReaders keeps what is not stored, for those who join.
+func TestLogWithoutReaders(t *testing.T) {
+	log := runs.NewLog()
+	for range 100 {
+		log.Show("thread.message.created", struct{}{})
+		log.Delta("msg_1", "word ")
+		log.Record("thread.message.completed", struct{}{})
+	}
+	lines, _ := log.Held()
+	require.Zero(t, lines)
+	log.Show("thread.message.created", struct{}{})
+	log.Delta("msg_2", "wo")
+	log.Delta("msg_2", "rd")
+	joined := streamOf(log.Watch(true))
+	require.True(t, joined.next())
+	log.Delta("msg_2", " by")
+	log.Delta("msg_2", " word")
+	log.End()
+	text, deltas := textOf(t, read(joined))
+	require.Equal(t, "word by word", text)
+	require.Equal(t, 3, deltas, "the text so far, then as it comes")
+}
+
+// TestLogOfQuickReader sees each delta as it was made, however slow others are.
 func TestLogOfQuickReader(t *testing.T) {
 	log := runs.NewLog()
+	slow, quick := streamOf(log.Watch(false)), streamOf(log.Watch(false))
 	for i := range 1000 {
-		log.Delta("msg_1", "word ", i == 0)
-		events, ended, _ := log.Since(i)
-		require.Len(t, events, 1)
-		require.False(t, ended)
+		log.Delta("msg_1", "word ")
+		require.True(t, quick.next())
+		require.Len(t, quick.events, i+1)
 	}
+	log.End()
+	_, deltas := textOf(t, read(slow))
+	require.Equal(t, 1, deltas)
 }
 
 // TestLogReaders lets readers of different paces read the same while it is written.
@@ -70,40 +99,36 @@ func TestLogReaders(t *testing.T) {
 	var reading sync.WaitGroup
 	texts := make([]string, 4)
 	for i := range texts {
-		reading.Go(func() { texts[i], _ = textOf(t, read(log)) })
+		s := streamOf(log.Watch(i%2 == 1))
+		reading.Go(func() { texts[i], _ = textOf(t, read(s)) })
 	}
 	want := strings.Builder{}
 	for i := range 5000 {
 		word := strings.Repeat(string(rune('a'+i%26)), i%7+1)
 		want.WriteString(word)
-		log.Delta("msg_1", word, i == 0)
+		log.Delta("msg_1", word)
 	}
 	log.End()
 	reading.Wait()
 	for _, text := range texts {
 		require.Equal(t, want.String(), text)
 	}
-	late, _ := textOf(t, read(log))
-	require.Equal(t, want.String(), late, "a reader may come when all is over")
 }
 
 // TestLogBreaksOffOnce has one end, whatever comes first.
 func TestLogBreaksOffOnce(t *testing.T) {
 	log := runs.NewLog()
+	s := streamOf(log.Watch(true))
 	log.BreakOff()
 	log.BreakOff()
-	events := read(log)
+	events := read(s)
 	require.Len(t, events, 1)
 	requireWire(t, events[0])
 	ended := runs.NewLog()
+	s = streamOf(ended.Watch(true))
 	ended.End()
 	ended.BreakOff()
-	require.Empty(t, read(ended))
-	var nobody *runs.Log
-	nobody.Publish("thread.run.created", nil)
-	nobody.Delta("msg_1", "word", true)
-	nobody.End()
-	nobody.BreakOff()
+	require.Empty(t, read(s))
 }
 
 // TestReaderThatNeverReads must not hold up the run.
@@ -114,9 +139,9 @@ func TestReaderThatNeverReads(t *testing.T) {
 		}
 		return chat.Answer{Text: strings.Repeat("word ", 20_000), Finish: chat.FinishStop, Usage: perTurn}, nil
 	})
-	r, log := w.stream(w.thread("Hi"))
+	r, s := w.stream(w.thread("Hi"))
 	require.Equal(t, runs.Completed, w.settled(r).Status)
-	text, deltas := textOf(t, read(log))
+	text, deltas := textOf(t, read(s))
 	require.Len(t, text, 100_000)
-	require.Less(t, deltas, 100)
+	require.Equal(t, 1, deltas)
 }

@@ -61,6 +61,7 @@ func (d *driver) run() error {
 			return err
 		}
 	}
+	d.live.log.begin(numbered(d.steps))
 	return d.drive(d.live.ctx)
 }
 
@@ -126,7 +127,7 @@ func (d *driver) start() error {
 		return err
 	}
 	d.live.begin(*d.rec.Run.StartedAt)
-	d.live.log.run(d.rec.Run)
+	d.live.log.began(d.rec.Run)
 	return nil
 }
 
@@ -217,7 +218,7 @@ func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
 		t.publishMessage()
 	}
 	if len(calls) > 0 {
-		t.publishCalls(change.Steps[len(change.Steps)-1].Step)
+		d.live.log.calls(change.Steps[len(change.Steps)-1].Step)
 	}
 	d.done()
 	return nil
@@ -263,7 +264,7 @@ func (d *driver) conclude(e ending, call *ModelCall) error {
 	if d.turn != nil && d.turn.message != nil {
 		d.turn.publishMessage()
 	} else if len(change.Steps) > 0 {
-		d.live.log.step(change.Steps[0].Step, before.ExpiresAt)
+		d.live.log.closeStep(change.Steps[0].Step, before.ExpiresAt)
 	}
 	d.done()
 	return nil

@@ -52,12 +52,12 @@ type submission struct {
 	rec   *Record
 	steps []*StepRecord
 	live  *live
-	log   *Log
+	watch *Watch // nil when nobody streams the leg
 
 	tokens int // of the outputs, counted before others have to wait
 }
 
-// answer takes the outputs into the run and begins the leg's stream.
+// answer takes the outputs into the run.
 // since is when the run was seen in progress without the store knowing it.
 func (l *submission) answer(r *Record, out Outputs, at, since int64) (*Change, error) {
 	status := r.Run.showBegun(since).Status
@@ -75,15 +75,26 @@ func (l *submission) answer(r *Record, out Outputs, at, since int64) (*Change, e
 	}
 	step.complete(at, answered.Used)
 	answered.Tokens += l.tokens
-	l.steps = steps
-	if out.Stream {
-		l.log = NewLog()
-		l.log.step(step, r.Run.ExpiresAt)
-		l.log.run(r.Run)
-	}
+	l.rec, l.steps = r, steps
 	change := r.change()
 	change.Steps = []*StepRecord{answered}
 	return change, nil
+}
+
+// opening begins the leg's stream, nil when nobody wants one.
+func (l *submission) opening(e *Engine, stream bool) func(*Log) {
+	if !stream {
+		return nil
+	}
+	run, answered := l.rec.Run, l.steps[len(l.steps)-1].Step
+	before := numbered(l.steps) - 2 // the two events below
+	l.watch = e.newWatch(Start{ThreadID: run.ThreadID, RunID: run.ID, After: before})
+	return func(log *Log) {
+		log.begin(before)
+		l.watch.follow(log)
+		log.closeStep(answered, run.ExpiresAt)
+		log.run(run)
+	}
 }
 
 // answer fills the outputs into the step. They must cover exactly the calls

@@ -91,7 +91,7 @@ func TestDrain(t *testing.T) {
 	_, waitingLog := w.stream(w.thread("Hi"))
 	w.engine.Stop()
 	w.engine.Stop() // a second stop finds nothing to do
-	for _, log := range []*runs.Log{workingLog, waitingLog} {
+	for _, log := range []*stream{workingLog, waitingLog} {
 		events := read(log)
 		require.Equal(t, "error", story(t, events)[len(events)-1])
 	}

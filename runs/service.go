@@ -59,8 +59,8 @@ const (
 )
 
 // Create adds a run to a thread, or to a new one when c.Thread is set, and lets
-// the engine drive it. The log is nil unless c.Stream is set.
-func (s *Service) Create(ctx context.Context, project, threadID string, c Create) (json.RawMessage, *Log, error) {
+// the engine drive it. The watch is nil unless c.Stream is set.
+func (s *Service) Create(ctx context.Context, project, threadID string, c Create) (json.RawMessage, *Watch, error) {
 	a, err := s.assistants.Load(ctx, project, c.AssistantID)
 	if err != nil {
 		return nil, nil, err
@@ -69,11 +69,16 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 	if err != nil {
 		return nil, nil, err
 	}
-	var log *Log
+	var w *Watch
+	var opening func(*Log)
 	if c.Stream {
-		log = n.log()
+		w = s.engine.newWatch(n.start())
+		opening = func(log *Log) {
+			w.follow(log)
+			log.created(n.Run)
+		}
 	}
-	l := s.engine.admit(n.Run.ID, log, inTurn)
+	l := s.engine.admit(n.Run.ID, inTurn, opening)
 	n.Lease = s.engine.lease(l, 1)
 	body, err := s.store.CreateRun(ctx, project, n)
 	if err != nil {
@@ -81,19 +86,16 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 		return nil, nil, createError(err, n.Run.ThreadID)
 	}
 	s.engine.launch(l, &Record{Project: project, Run: n.Run, Upstream: n.Upstream, Lease: n.Lease}, nil)
-	return body, log, nil
+	return body, w, nil
 }
 
-// log begins the stream of a new run. It is complete before anybody can drive
-// the run, and shown to nobody before the run is stored.
-func (n NewRun) log() *Log {
-	log := NewLog()
+// start is where the stream of a new run begins.
+func (n NewRun) start() Start {
+	from := Start{ThreadID: n.Run.ThreadID, RunID: n.Run.ID}
 	if n.Thread != nil {
-		log.publish("thread.created", n.Thread)
+		from.preface = &Event{Name: "thread.created", Data: encode(n.Thread)}
 	}
-	log.publish("thread.run.created", n.Run)
-	log.run(n.Run)
-	return log
+	return from
 }
 
 // prepare makes what CreateRun inserts.
@@ -196,7 +198,7 @@ func (s *Service) Cancel(ctx context.Context, project, threadID, id string) (jso
 		if steps, err = r.Steps(); err != nil {
 			return nil, err
 		}
-		l = s.engine.admit(id, nil, atOnce)
+		l = s.engine.admit(id, atOnce, nil)
 		r.Lease = s.engine.lease(l, r.Lease.Epoch+1)
 		idle = r
 		return r.change(), nil
@@ -215,8 +217,8 @@ func (s *Service) Cancel(ctx context.Context, project, threadID, id string) (jso
 }
 
 // Submit takes the outputs of the calls a run waits for and lets it go on. The
-// log is nil unless out.Stream is set.
-func (s *Service) Submit(ctx context.Context, project, threadID, id string, out Outputs) (json.RawMessage, *Log, error) {
+// watch is nil unless out.Stream is set.
+func (s *Service) Submit(ctx context.Context, project, threadID, id string, out Outputs) (json.RawMessage, *Watch, error) {
 	leg := submission{tokens: out.tokens()}
 	since := s.engine.begun(id)
 	body, err := s.store.ChangeRun(ctx, project, threadID, id, func(r *Record) (*Change, error) {
@@ -224,8 +226,8 @@ func (s *Service) Submit(ctx context.Context, project, threadID, id string, out 
 		if err != nil {
 			return nil, err
 		}
-		leg.live = s.engine.admit(id, leg.log, inTurn)
-		leg.rec, r.Lease = r, s.engine.lease(leg.live, r.Lease.Epoch+1)
+		leg.live = s.engine.admit(id, inTurn, leg.opening(s.engine, out.Stream))
+		r.Lease = s.engine.lease(leg.live, r.Lease.Epoch+1)
 		change.Lease = r.Lease
 		return change, nil
 	})
@@ -236,7 +238,7 @@ func (s *Service) Submit(ctx context.Context, project, threadID, id string, out 
 		return nil, nil, wire.OrNoSuch(err, noun, id)
 	}
 	s.engine.launch(leg.live, leg.rec, leg.steps)
-	return body, leg.log, nil
+	return body, leg.watch, nil
 }
 
 // DeleteThread removes a thread; a run that is active on it is cancelled first.

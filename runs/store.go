@@ -27,6 +27,9 @@ type Record struct {
 type Spent struct {
 	Turns int   `json:"turns"` // model calls that ended, well or not
 	Usage Usage `json:"usage"`
+	// Starts is when each leg began that ended in calls for the client, in unix
+	// seconds; the run itself names only the last start.
+	Starts []int64 `json:"starts,omitempty"`
 }
 
 // Lease says which process drives a run. Every write of the engine is fenced by
@@ -106,6 +109,8 @@ type Store interface {
 	Step(ctx context.Context, project, threadID, runID, id string) (json.RawMessage, error)
 	Steps(ctx context.Context, project, threadID, runID string, page wire.Page) (wire.List, error)
 	ModelCalls(ctx context.Context, project, threadID, runID string) ([]*ModelCall, error)
+	// Recording reads the run, its steps and its messages as of one moment.
+	Recording(ctx context.Context, project, threadID, id string) (*Recording, error)
 	// ActiveRun answers the run that holds the thread's lock, "" when none does.
 	ActiveRun(ctx context.Context, project, threadID string) (string, error)
 

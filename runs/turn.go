@@ -31,9 +31,8 @@ func (t *turn) Text(delta string) {
 		return
 	}
 	t.open()
-	first := t.text.Len() == 0
 	t.text.WriteString(delta)
-	t.log.textDelta(t.message.ID, delta, first)
+	t.log.text(t.message.ID, 0, false, delta)
 }
 
 // Refusal shows a piece of a refusal (chat.Sink). It is the part after the text.
@@ -47,7 +46,7 @@ func (t *turn) Refusal(delta string) {
 		index = 1
 	}
 	t.refusal.WriteString(delta)
-	t.log.refusalDelta(t.message.ID, index, delta)
+	t.log.text(t.message.ID, index, true, delta)
 }
 
 // open begins the message step.
@@ -63,9 +62,8 @@ func (t *turn) open() {
 		Content: []threads.Part{}, Attachments: []threads.Attachment{},
 	}
 	t.step = t.newStep(StepDetails{Type: MessageCreation, MessageCreation: &MessageRef{t.message.ID}}, at)
-	t.announce(t.step)
-	t.log.publish("thread.message.created", t.message)
-	t.log.publish("thread.message.in_progress", t.message)
+	t.log.openStep(t.step)
+	t.log.openMessage(t.message)
 }
 
 func (t *turn) newStep(details StepDetails, at time.Time) *Step {
@@ -74,11 +72,6 @@ func (t *turn) newStep(details StepDetails, at time.Time) *Step {
 		RunID: t.run.ID, AssistantID: t.run.AssistantID, ThreadID: t.run.ThreadID,
 		Type: details.Type, Status: StepInProgress, ExpiresAt: t.run.ExpiresAt, Details: details,
 	}
-}
-
-func (t *turn) announce(s *Step) {
-	t.log.publish("thread.run.step.created", s)
-	t.log.publish("thread.run.step.in_progress", s)
 }
 
 // catchUp shows what the answer has beyond what was streamed.
@@ -128,18 +121,8 @@ func (t *turn) messageRecord(answer chat.Answer) *MessageRecord {
 
 // publishMessage announces the closed message and its step.
 func (t *turn) publishMessage() {
-	t.log.publish("thread.message."+t.message.Status, t.message)
-	t.log.step(t.step, t.run.ExpiresAt)
-}
-
-// publishCalls announces the tool_calls step: empty first, then call by call.
-func (t *turn) publishCalls(s *Step) {
-	empty := *s
-	empty.Details.ToolCalls = nil
-	t.announce(&empty)
-	for i, call := range s.Details.ToolCalls {
-		t.log.callDeltas(s.ID, i, call)
-	}
+	t.log.closeMessage(t.message)
+	t.log.closeStep(t.step, t.run.ExpiresAt)
 }
 
 // toolCalls gives the answer's calls ids of our own. Calls of an answer that was

@@ -129,7 +129,7 @@ func (s *server) steps(t *testing.T, run openai.Run) []string {
 }
 
 // event is one server-sent event.
-type event struct{ name, data string }
+type event struct{ name, data, id string } // id "" = none
 
 // eventStream reads server-sent events as they come.
 type eventStream struct {
@@ -162,16 +162,22 @@ func (s *server) stream(t *testing.T, path string, body map[string]any) *eventSt
 func (e *eventStream) next(t *testing.T) event {
 	t.Helper()
 	var fields [2]string
+	id := ""
 	for i, prefix := range []string{"event: ", "data: ", ""} {
 		line, err := e.lines.ReadString('\n')
 		require.NoError(t, err, "the stream ended early")
+		if number, ok := strings.CutPrefix(line, "id: "); ok && i == 0 { // a stored event has it in front
+			id = strings.TrimSuffix(number, "\n")
+			line, err = e.lines.ReadString('\n')
+			require.NoError(t, err, "the stream ended early")
+		}
 		value, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), prefix)
 		require.True(t, ok, "expected %q, got %q", prefix, line)
 		if i < len(fields) {
 			fields[i] = value
 		}
 	}
-	return event{fields[0], fields[1]}
+	return event{fields[0], fields[1], id}
 }
 
 // until reads up to an event with this name and returns all that came.

@@ -1,0 +1,140 @@
+package runs
+
+import (
+	"context"
+	"fmt"
+
+	"understudy/api/wire"
+)
+
+// Watch tells one reader the events of a run, from a point on to the end of the
+// leg: the run's end, or its wait for the client. It is used by one goroutine
+// and closed by it.
+type Watch struct {
+	Start   Start
+	engine  *Engine
+	preface *Event  // Start.preface until it was told
+	past    *cursor // what is stored, nil when it was told
+	live    *cursor // what happens now, nil when nothing does
+	told    int     // number of the last stored event that was told
+	more    chan struct{}
+	events  []Event
+}
+
+// Start says where a watch began, so that the same can be watched again.
+type Start struct {
+	ThreadID, RunID string
+	After           int    // number of the stored event before the first
+	preface         *Event // the thread that came with the run
+}
+
+// readAtOnce bounds how many bytes of events a reader is handed at a time,
+// though not the size of one event.
+const readAtOnce = 64 << 10
+
+// Read returns events that are ready to be told, and whether the watch has come
+// to its end with them. The slice is the watch's own until the next call.
+func (w *Watch) Read() (events []Event, ended bool) {
+	clear(w.events)
+	w.events = w.events[:0]
+	if w.preface != nil {
+		w.events, w.preface = append(w.events, *w.preface), nil
+	}
+	for size := 0; size < readAtOnce; {
+		c := w.past
+		if c == nil {
+			c = w.live
+		}
+		if c == nil {
+			return w.events, true
+		}
+		r, over := c.read(w.told)
+		switch {
+		case r.line != nil:
+			e := r.event()
+			w.told = max(w.told, e.Number)
+			w.events = append(w.events, e)
+			size += len(e.Data)
+		case !over:
+			return w.events, false
+		case w.past != nil:
+			w.past = nil
+		default:
+			w.Close()
+		}
+	}
+	return w.events, false
+}
+
+// More has a value when it is worthwhile to read again.
+func (w *Watch) More() <-chan struct{} { return w.more }
+
+// Close gives the watch up; the run goes on.
+func (w *Watch) Close() {
+	if w.live != nil {
+		w.engine.unwatch(w.Start.RunID, w.live)
+		w.live = nil
+	}
+}
+
+// newWatch returns a watch of what comes behind a stored event of a run.
+func (e *Engine) newWatch(from Start) *Watch {
+	return &Watch{Start: from, engine: e, preface: from.preface, told: from.After, more: make(chan struct{}, 1)}
+}
+
+// follow lets the watch see a leg from its beginning.
+func (w *Watch) follow(log *Log) { w.live = log.join(w.more, false) }
+
+// BeyondEndError says that a run has fewer stored events than a watcher claims
+// to have seen.
+type BeyondEndError struct{ Last int }
+
+func (e *BeyondEndError) Error() string {
+	return fmt.Sprintf("the last stored event of the run is number %d", e.Last)
+}
+
+// Watch tells the events of a run behind the stored one of number after, 0 for
+// all: those that are stored are told again, and then what happens. It answers a
+// *BeyondEndError when there is no such event.
+func (s *Service) Watch(ctx context.Context, project, threadID, id string, after int) (*Watch, error) {
+	return s.watch(ctx, project, Start{ThreadID: threadID, RunID: id, After: after})
+}
+
+// Abandon cancels a run whose client has gone away in the middle of the stream.
+// A run that ended meanwhile stays as it is, and so does one whose stream broke
+// off because this process stops.
+func (s *Service) Abandon(ctx context.Context, project string, from Start) {
+	if s.engine.Ready() == nil {
+		_, _ = s.Cancel(ctx, project, from.ThreadID, from.RunID) // refused, it has ended
+	}
+}
+
+// Rewatch watches what an earlier watch did.
+func (s *Service) Rewatch(ctx context.Context, project string, from Start) (*Watch, error) {
+	return s.watch(ctx, project, from)
+}
+
+func (s *Service) watch(ctx context.Context, project string, from Start) (*Watch, error) {
+	for {
+		w := s.engine.newWatch(from)
+		w.live = s.engine.watched(from.RunID, w.more) // before the store is read, so that nothing is missed in between
+		r, err := s.store.Recording(ctx, project, from.ThreadID, from.RunID)
+		if err != nil {
+			w.Close()
+			return nil, wire.OrNoSuch(err, noun, from.RunID)
+		}
+		past, last := r.replay()
+		if w.past = past; from.After > last {
+			w.Close()
+			return nil, &BeyondEndError{Last: last}
+		}
+		if r.Run.Status.Settled() {
+			w.Close()
+			return w, nil
+		}
+		if !w.live.log.hasEnded() || s.engine.Ready() != nil {
+			return w, nil
+		}
+		w.Close() // one leg ended and the next began between the two looks
+	}
+}
