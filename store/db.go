@@ -38,6 +38,7 @@ type DB struct {
 	writer      *writer
 	readers     *readers
 	checkpoints *checkpointer
+	tails       *tails
 	lock        *flock.Flock // nil when the database is shared
 	close       func() error // Close's work, done once
 }
@@ -57,7 +58,7 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 	if !held {
 		return nil, fmt.Errorf("the data directory %s is in use by another understudy: stop that one, or choose another directory", dir)
 	}
-	db, err := open(ctx, dir, options, true)
+	db, err := open(ctx, dir, options, true, newTails(maxTails))
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -77,7 +78,7 @@ func OpenShared(ctx context.Context, options Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the data directory %s: %w", dir, err)
 	}
-	db, err := open(ctx, dir, options, alone)
+	db, err := open(ctx, dir, options, alone, newTails(0))
 	return db, errors.Join(err, lock.Close())
 }
 
@@ -93,9 +94,9 @@ func prepareDir(dir string) (string, error) {
 	return dir, nil
 }
 
-func open(ctx context.Context, dir string, options Options, mayMigrate bool) (*DB, error) {
+func open(ctx context.Context, dir string, options Options, mayMigrate bool, kept *tails) (*DB, error) {
 	path := filepath.Join(dir, databaseFile)
-	db := &DB{}
+	db := &DB{tails: kept}
 	if err := db.connect(ctx, path, options, mayMigrate); err != nil {
 		return nil, errors.Join(explain(path, err), db.disconnect())
 	}
@@ -146,7 +147,7 @@ func (db *DB) startWriter(writing, checkpointing *connection, logger *slog.Logge
 	if db.checkpoints, err = startCheckpointer(checkpointing, baton, logger); err != nil {
 		return err
 	}
-	db.writer = &writer{conn: writing, checkpoints: db.checkpoints, health: writing.health, logger: logger, baton: baton}
+	db.writer = &writer{db: db, conn: writing, checkpoints: db.checkpoints, health: writing.health, logger: logger, baton: baton}
 	return nil
 }
 

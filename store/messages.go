@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"understudy/api/wire"
 	"understudy/runs"
@@ -91,10 +92,16 @@ func insertMessage(tx *Tx, project string, r *runs.MessageRecord) (json.RawMessa
 	if err != nil {
 		return nil, err
 	}
-	_, err = tx.Exec(`INSERT INTO messages (thread_id, seq, project_id, id, by_user, run_id, turn, tokens, state, body)
-		VALUES ($1, COALESCE((SELECT MAX(seq) FROM messages WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		r.Message.ThreadID, project, r.Message.ID, flag(r.Message.Role == threads.User), r.Message.RunID, r.Turn, r.Tokens, nullable(r.State), string(body))
-	return body, err
+	stored := *r
+	err = tx.QueryRow(`INSERT INTO messages (thread_id, seq, project_id, id, by_user, run_id, turn, tokens, state, body)
+		VALUES ($1, COALESCE((SELECT MAX(seq) FROM messages WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING seq`,
+		r.Message.ThreadID, project, r.Message.ID, flag(r.Message.Role == threads.User), r.Message.RunID, r.Turn, r.Tokens, nullable(r.State), string(body)).
+		Scan(&stored.Seq)
+	if err != nil {
+		return nil, err
+	}
+	tx.onCommit(func(db *DB) { db.tails.added(&stored) })
+	return body, nil
 }
 
 // Message implements threads.Store.
@@ -109,6 +116,7 @@ func (db *DB) UpdateMessage(ctx context.Context, project, threadID, id string, c
 		if err != nil {
 			return err
 		}
+		tx.onCommit(func(db *DB) { db.tails.forget(threadID) })
 		body, err = rewrite(tx, messagesTable, id, stored, change)
 		return err
 	})
@@ -121,6 +129,7 @@ func (db *DB) DeleteMessage(ctx context.Context, project, threadID, id string) e
 		if _, err := child(tx, "messages", project, threadID, id); err != nil {
 			return err
 		}
+		tx.onCommit(func(db *DB) { db.tails.forget(threadID) })
 		_, err := tx.Exec("UPDATE messages SET body = NULL, state = NULL, tokens = 0 WHERE id = $1", id)
 		return err
 	})
@@ -145,6 +154,30 @@ func (db *DB) RecentMessages(ctx context.Context, threadID string, before int64,
 	if before == 0 {
 		before = math.MaxInt64
 	}
+	if messages, ok := db.tails.messages(threadID, before, limit); ok {
+		return messages, nil
+	}
+	if before < math.MaxInt64 {
+		return db.readMessages(ctx, threadID, before, limit)
+	}
+	var messages []*runs.MessageRecord
+	err := db.tails.load(threadID, func() (_ *tail, err error) {
+		if messages, err = db.readMessages(ctx, threadID, before, limit); err != nil {
+			return nil, err
+		}
+		read := &tail{thread: threadID, messages: slices.Clone(messages)}
+		slices.Reverse(read.messages)
+		if len(messages) == limit {
+			read.from = read.messages[0].Seq
+		}
+		read.steps, err = db.readToolSteps(ctx, threadID, read.from, before)
+		return read, err
+	})
+	return messages, err
+}
+
+// readMessages is RecentMessages from the database.
+func (db *DB) readMessages(ctx context.Context, threadID string, before int64, limit int) ([]*runs.MessageRecord, error) {
 	rows, err := db.Query(ctx, `SELECT seq, turn, tokens, state, body FROM messages
 		WHERE thread_id = $1 AND seq < $2 AND body IS NOT NULL ORDER BY seq DESC LIMIT $3`, threadID, before, limit)
 	if err != nil {

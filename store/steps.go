@@ -27,12 +27,17 @@ func writeStep(tx *Tx, project string, r *runs.StepRecord) error {
 	if err != nil {
 		return err
 	}
-	s := r.Step
-	_, err = tx.Exec(`INSERT INTO steps (run_id, seq, project_id, thread_id, id, calls, turn, after, tokens, used, state, body)
+	s, stored := r.Step, *r
+	err = tx.QueryRow(`INSERT INTO steps (run_id, seq, project_id, thread_id, id, calls, turn, after, tokens, used, state, body)
 		VALUES ($1, COALESCE((SELECT MAX(seq) FROM steps WHERE run_id = $1), 0) + 1, $2, $3, $4, $5, $6,
 			COALESCE((SELECT MAX(seq) FROM messages WHERE thread_id = $3), 0), $7, $8, $9, $10)
-		ON CONFLICT (id) DO UPDATE SET tokens = excluded.tokens, body = excluded.body`,
-		s.RunID, project, s.ThreadID, s.ID, flag(s.Type == runs.ToolCalls), r.Turn, r.Tokens, string(used), nullable(r.State), string(body))
+		ON CONFLICT (id) DO UPDATE SET tokens = excluded.tokens, body = excluded.body
+		RETURNING after`,
+		s.RunID, project, s.ThreadID, s.ID, flag(s.Type == runs.ToolCalls), r.Turn, r.Tokens, string(used), nullable(r.State), string(body)).
+		Scan(&stored.After)
+	if err == nil && s.Type == runs.ToolCalls {
+		tx.onCommit(func(db *DB) { db.tails.stepped(&stored) })
+	}
 	return err
 }
 
@@ -65,6 +70,14 @@ func readSteps(r Reader, runID string) ([]*runs.StepRecord, error) {
 
 // ToolSteps implements runs.History.
 func (db *DB) ToolSteps(ctx context.Context, threadID string, since, before int64) ([]*runs.StepRecord, error) {
+	if steps, ok := db.tails.toolSteps(threadID, since, before); ok {
+		return steps, nil
+	}
+	return db.readToolSteps(ctx, threadID, since, before)
+}
+
+// readToolSteps is ToolSteps from the database.
+func (db *DB) readToolSteps(ctx context.Context, threadID string, since, before int64) ([]*runs.StepRecord, error) {
 	return scanSteps(db.Query(ctx, "SELECT "+stepColumns+` FROM steps
 		WHERE thread_id = $1 AND calls = 1 AND after >= $2 AND after < $3 ORDER BY after, run_id, seq`, threadID, since, before))
 }

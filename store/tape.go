@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"understudy/runs"
 )
@@ -29,38 +30,49 @@ func insertModelCall(tx *Tx, project string, r *runs.Run, c *runs.ModelCall) err
 		return err
 	}
 	rest, splitAt, messages := splitRequest(c.Request)
-	hashes := make([]byte, 0, hashSize*len(messages))
+	hashes, known := make([]byte, 0, hashSize*len(messages)), storedHashes(tx.db.tails.sent(r.ThreadID))
 	for _, m := range messages {
 		sum := sha256.Sum256(m)
-		hashes = append(hashes, sum[:hashSize]...)
+		hash := [hashSize]byte(sum[:hashSize])
+		hashes = append(hashes, hash[:]...)
+		if known[hash] {
+			continue
+		}
 		if _, err := tx.Exec("INSERT INTO prompt_messages (thread_id, hash, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-			r.ThreadID, sum[:hashSize], []byte(m)); err != nil {
+			r.ThreadID, hash[:], []byte(m)); err != nil {
 			return err
 		}
 	}
+	tx.onCommit(func(db *DB) { db.tails.called(r.ThreadID, hashes) })
 	_, err = tx.Exec(`INSERT INTO model_calls (run_id, seq, project_id, thread_id, meta, request, split_at, messages, response)
 		VALUES ($1, COALESCE((SELECT MAX(seq) FROM model_calls WHERE run_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8)`,
 		r.ID, project, r.ThreadID, string(meta), rest, splitAt, hashes, []byte(c.Response))
 	return err
 }
 
+// storedHashes takes the hashes of a model call apart: its messages need not be stored again.
+func storedHashes(hashes []byte) map[[hashSize]byte]bool {
+	stored := make(map[[hashSize]byte]bool, len(hashes)/hashSize)
+	for ; len(hashes) > 0; hashes = hashes[hashSize:] {
+		stored[[hashSize]byte(hashes)] = true
+	}
+	return stored
+}
+
 // splitRequest takes the messages out of a request body: rest is the body
 // without them and splitAt where they were. A body that has none, or that would
 // not come out the same again, stays whole.
 func splitRequest(request []byte) (rest []byte, splitAt int, messages []json.RawMessage) {
-	whole := append([]byte{}, request...)
 	var top struct {
-		Messages json.RawMessage `json:"messages"`
+		Messages []json.RawMessage `json:"messages"`
 	}
-	if json.Unmarshal(request, &top) != nil || json.Unmarshal(top.Messages, &messages) != nil {
-		return whole, 0, nil
+	if json.Unmarshal(request, &top) == nil && top.Messages != nil {
+		joined := joinMessages(top.Messages)
+		if at := bytes.Index(request, joined); at >= 0 {
+			return slices.Concat(request[:at], request[at+len(joined):]), at, top.Messages
+		}
 	}
-	at := bytes.Index(request, top.Messages)
-	if at < 0 || !bytes.Equal(joinMessages(messages), top.Messages) {
-		return whole, 0, nil
-	}
-	rest = append(append([]byte{}, request[:at]...), request[at+len(top.Messages):]...)
-	return rest, at, messages
+	return append([]byte{}, request...), 0, nil // never nil, which would be stored as NULL
 }
 
 func joinMessages(messages []json.RawMessage) []byte {

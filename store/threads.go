@@ -35,6 +35,7 @@ func insertThread(tx *Tx, project, id string, body json.RawMessage) error {
 	if err == nil && n == 0 {
 		return errTaken(id)
 	}
+	tx.onCommit(func(db *DB) { db.tails.created(id) })
 	return err
 }
 
@@ -160,7 +161,10 @@ const purgeBatch = 500
 // DeleteThread implements threads.Store. The thread is gone with the first
 // transaction; what it held is removed piece by piece behind it.
 func (db *DB) DeleteThread(ctx context.Context, project, id string) error {
-	err := db.Write(ctx, func(_ context.Context, tx *Tx) error { return threadsTable.remove(tx, project, id) })
+	err := db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		tx.onCommit(func(db *DB) { db.tails.forget(id) })
+		return threadsTable.remove(tx, project, id)
+	})
 	if err != nil {
 		return err
 	}

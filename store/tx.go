@@ -20,6 +20,14 @@ type Reader interface {
 // everything the operation did is rolled back. Where a conflict is an expected answer, write ON CONFLICT.
 type Tx struct {
 	session
+	db        *DB
+	committed []func(*DB)
+}
+
+// onCommit has f called once the transaction is committed, in the order of the operations and before any caller is
+// answered. It is not called when the operation or the commit fails. f must be quick and must not use the database.
+func (tx *Tx) onCommit(f func(*DB)) {
+	tx.committed = append(tx.committed, f)
 }
 
 // Exec runs a statement and answers how many rows it changed.

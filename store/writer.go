@@ -40,11 +40,14 @@ type operation struct {
 	fn   func(context.Context, *Tx) error
 	err  error
 	done chan struct{} // closed when err is the answer
+
+	committed []func(*DB) // what fn asked for with onCommit
 }
 
 // writer commits operations in groups. There is no writer goroutine: whoever holds the baton takes what is queued, runs
 // it as one transaction in its own goroutine, answers everyone and passes the baton on to a caller still waiting.
 type writer struct {
+	db          *DB
 	conn        *connection
 	checkpoints *checkpointer
 	health      *health
@@ -217,13 +220,26 @@ func (w *writer) transact(batch []*operation) error {
 	if err := w.conn.exec("COMMIT"); err != nil {
 		w.rollback()
 		w.disown()
+		w.db.tails.clear()                   // whatever the disk has of it, memory shall not say otherwise
 		if !errors.Is(err, ErrUnavailable) { // a deferred constraint: nobody knows whose
 			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		return fmt.Errorf("commit: %w", err)
 	}
+	w.committed(batch)
 	w.checkpoints.wrote(w.conn.pagesWritten())
 	return nil
+}
+
+// committed does what the operations asked for with onCommit.
+func (w *writer) committed(batch []*operation) {
+	for _, op := range batch {
+		if op.err == nil {
+			for _, f := range op.committed {
+				f(w.db)
+			}
+		}
+	}
 }
 
 // rollback ends the transaction. SQLite has ended it already after some errors (disk full, I/O), which makes this fail,
@@ -265,7 +281,7 @@ func (w *writer) applyNested(op *operation) error {
 
 // apply calls the operation's function and leaves its outcome in the operation.
 func (w *writer) apply(op *operation) {
-	tx := &Tx{session: session{ctx: op.ctx, conn: w.conn}}
+	tx := &Tx{session: session{ctx: op.ctx, conn: w.conn}, db: w.db}
 	defer tx.end()
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -277,6 +293,7 @@ func (w *writer) apply(op *operation) {
 	if op.err == nil {
 		op.err = tx.failed
 	}
+	op.committed = tx.committed
 }
 
 // note tells health how a batch ended. One of which nothing was to be kept says nothing of the disk, unless the disk
