@@ -94,6 +94,13 @@ func normalise(vector []float32) []float32 {
 	return unit
 }
 
+// addPacked adds the numbers of a packed vector to a sum.
+func addPacked(sum []float64, packed []byte) {
+	for i := range sum {
+		sum[i] += float64(math.Float32frombits(binary.LittleEndian.Uint32(packed[4*i:])))
+	}
+}
+
 // dotPacked is the inner product of a vector with a packed one of the same length.
 func dotPacked(a []float32, packed []byte) float32 {
 	var s0, s1, s2, s3 float32

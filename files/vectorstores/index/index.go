@@ -12,8 +12,10 @@ package index
 
 import (
 	"cmp"
+	"container/list"
 	"context"
 	"slices"
+	"sync"
 )
 
 // State tells whether what was read of a store is still what it holds.
@@ -94,16 +96,26 @@ type Hit struct {
 }
 
 // Options adjust an index. The zero value works.
-type Options struct{}
+type Options struct {
+	// Memory bounds, in bytes, what is held for later searches; 0 means DefaultMemory. A store that is larger on its own
+	// is held alone.
+	Memory int64
+}
 
 // Index searches the chunks of a Store. It is safe for concurrent use.
 type Index struct {
-	store Store
+	store  Store
+	memory int64
+
+	mutex  sync.Mutex
+	shards map[string]*list.Element // of recent, by store id
+	recent *list.List               // of *shard, the one used last in front
+	used   int64                    // the sizes of all shards
 }
 
 // New returns an index over what store holds.
-func New(store Store, _ Options) *Index {
-	return &Index{store: store}
+func New(store Store, options Options) *Index {
+	return &Index{store: store, memory: cmp.Or(options.Memory, DefaultMemory), shards: map[string]*list.Element{}, recent: list.New()}
 }
 
 // Search answers the best chunks for a query, the best first; among equals those of earlier scopes, files and places come
@@ -116,6 +128,7 @@ func (x *Index) Search(ctx context.Context, q Query) ([]Hit, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() { x.settle(targets) }()
 	depth := max(minDepth, depthPerHit*q.Limit)
 	best := map[place]float64{}
 	for _, question := range q.Questions {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
+	"sync"
 )
 
 const (
@@ -33,7 +35,7 @@ func (x *Index) rankLexical(ctx context.Context, targets []target, text string, 
 		}
 		found := 0
 		err = x.store.MatchTerms(ctx, t.first, t.last, telling, func(id int64, score float64) bool {
-			if !t.allows(id) {
+			if !t.allows(fileOf(id)) {
 				return true
 			}
 			// Those that score as the last one come along, or chance would choose among them.
@@ -60,9 +62,13 @@ func (x *Index) tellingTerms(ctx context.Context, t *target, terms []string) ([]
 	}
 	counts := make([]counted, 0, len(terms))
 	for _, term := range terms {
-		n, err := x.store.CountTerm(ctx, t.first, t.last, term, matchBudget)
-		if err != nil {
-			return nil, err
+		n, ok := t.view.counts.get(term)
+		if !ok {
+			var err error
+			if n, err = x.store.CountTerm(ctx, t.first, t.last, term, matchBudget); err != nil {
+				return nil, err
+			}
+			t.view.counts.put(term, n)
 		}
 		if n > 0 {
 			counts = append(counts, counted{term, n})
@@ -92,4 +98,47 @@ func distinct(terms []string) []string {
 		seen[term] = true
 		return false
 	})
+}
+
+// maxTermCounts bounds how many terms' counts are remembered of a store.
+const maxTermCounts = 2048
+
+// termCounts remembers in how many chunks of a view terms occur, because to count a common one takes long.
+type termCounts struct {
+	mutex  sync.Mutex
+	counts map[string]int
+}
+
+func newTermCounts() *termCounts {
+	return &termCounts{counts: map[string]int{}}
+}
+
+func (c *termCounts) get(term string) (int, bool) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	n, ok := c.counts[term]
+	return n, ok
+}
+
+// put remembers a count; when there is no room, in the place of any other.
+func (c *termCounts) put(term string, n int) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	for other := range c.counts {
+		if len(c.counts) < maxTermCounts {
+			break
+		}
+		delete(c.counts, other)
+	}
+	c.counts[strings.Clone(term)] = n
+}
+
+// size is the memory in bytes, about.
+func (c *termCounts) size() int64 {
+	if c == nil {
+		return 0
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return 64 * int64(len(c.counts))
 }
