@@ -20,7 +20,7 @@ func (x *Index) shard(storeID string) *shard {
 }
 
 func shardOf(element *list.Element) *shard {
-	return element.Value.(*shard) //nolint:errcheck,forcetypeassert // the list holds nothing else
+	return element.Value.(*shard)
 }
 
 // settle counts what the stores of a search have come to, and forgets the stores used longest ago until the rest fit into

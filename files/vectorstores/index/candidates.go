@@ -29,8 +29,7 @@ func (c *codeset) stretches(allowed func(file int64) bool) []stretch {
 
 // candidates answers the ids of about n vectors, or of all if there are fewer, among which the best for a question are
 // almost surely: by signs alone first, and the best of those by the question's numbers.
-func (c *codeset) candidates(question []float32, among []stretch, n int) []int64 {
-	probe := c.frame.newProbe(question)
+func (c *codeset) candidates(probe *probe, among []stretch, n int) []int64 {
 	total := 0
 	for _, s := range among {
 		total += s.to - s.from
@@ -76,11 +75,11 @@ func best(values []float32, n int) []int {
 	for _, v := range values {
 		low, high = min(low, v), max(high, v)
 	}
-	bucket := func(v float32) int { return 0 }
+	scale := float32(0)
 	if high > low {
-		scale := float32(buckets-1) / (high - low)
-		bucket = func(v float32) int { return int((v - low) * scale) }
+		scale = (buckets - 1) / (high - low)
 	}
+	bucket := func(v float32) int { return int((v - low) * scale) }
 	var counts [buckets]int
 	for _, v := range values {
 		counts[bucket(v)]++

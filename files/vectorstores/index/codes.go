@@ -39,11 +39,6 @@ type codes struct {
 	bias  []float32
 }
 
-// bytesPerCode is the memory that a vector costs.
-func (f *frame) bytesPerCode() int64 {
-	return int64(8*f.words() + 4 + 4 + 8)
-}
-
 // encode writes the code of a packed vector to place i. room has dims numbers to work with.
 func (f *frame) encode(packed []byte, c *codes, i int, room []float32) {
 	for k := range room {

@@ -1,9 +1,14 @@
 package index
 
+import (
+	"cmp"
+	"slices"
+)
+
 const (
-	// fuseConstant is the k of reciprocal rank fusion: how little a first place counts above a second one. 60 is the
-	// value of the method's authors (Cormack, Clarke and Büttcher, 2009).
-	fuseConstant = 60
+	// fuseConstant is the k of reciprocal rank fusion: how little a first place counts above a second one. The 60 of the
+	// method's authors suits long rankings of equals; here strengths tell the places apart as well.
+	fuseConstant = 10
 
 	// Each half ranks at least minDepth chunks, and depthPerHit for every hit that is asked for: what is outside both
 	// rankings cannot be found.
@@ -11,13 +16,40 @@ const (
 	depthPerHit = 4
 )
 
-// fuse merges two rankings, the best first, by reciprocal rank fusion:
+// place is a chunk among the targets of a search.
+type place struct {
+	target int
+	id     int64
+}
+
+// ranked is a chunk with what one half thinks of it.
+type ranked struct {
+	place
+	score    float64 // orders the half's ranking; says nothing to the other half
+	strength float64 // how sure the half is, from 0 to 1
+}
+
+// byScore orders the best first and leaves nothing to chance.
+func byScore(a, b ranked) int {
+	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.target, b.target), cmp.Compare(a.id, b.id))
+}
+
+// first are the best of a half, in order.
+func first(all []ranked, depth int) []ranked {
+	slices.SortFunc(all, byScore)
+	return all[:min(len(all), depth)]
+}
+
+// fuse merges the halves' rankings, the best first, by reciprocal ranks, each weighed with the half's strength:
 //
-//	score = (wv·(k+1)/(k+vector rank) + wl·(k+1)/(k+lexical rank)) / (wv + wl)
+//	score = Σ weight · strength · (k+1)/(k+rank) / Σ weight
 //
-// with ranks from 1 and nothing for a ranking that does not have the chunk. A score is 1 for a chunk that both halves put
-// first, and at most a half's share of the weights for a chunk that only this half found. When a half ranks nothing at
-// all, the other one decides alone.
+// over both halves, with ranks from 1 and nothing from a half that did not rank the chunk. A score is therefore 1 only for
+// what both halves put first and are sure of; a chunk that one half alone has found scores at most its share of the
+// weights; and when neither is sure of anything, all scores are low, which is what a threshold is for. A half that ranks
+// nothing at all, because the question has no vector or no word of it occurs, leaves its weight to the other.
+//
+// Ranks alone would count a poor half, such as that of vectors which say little, as much as a good one.
 func fuse(lexical, vector []ranked, w Weights) map[place]float64 {
 	w = w.normal(len(lexical) > 0, len(vector) > 0)
 	scores := make(map[place]float64, len(lexical)+len(vector))
@@ -29,13 +61,13 @@ func fuse(lexical, vector []ranked, w Weights) map[place]float64 {
 			continue
 		}
 		for i, r := range half.ranking {
-			scores[r.place] += half.weight * (fuseConstant + 1) / float64(fuseConstant+1+i)
+			scores[r.place] += half.weight * r.strength * (fuseConstant + 1) / float64(fuseConstant+1+i)
 		}
 	}
 	return scores
 }
 
-// normal brings the weights of the halves that take part to a sum of 1.
+// normal brings the weights of the halves that take part to a sum of 1, or leaves 0 when none does that counts.
 func (w Weights) normal(lexical, vector bool) Weights {
 	w = Weights{Vector: max(w.Vector, 0), Lexical: max(w.Lexical, 0)}
 	if w == (Weights{}) {
@@ -49,7 +81,7 @@ func (w Weights) normal(lexical, vector bool) Weights {
 	}
 	sum := w.Vector + w.Lexical
 	if sum == 0 {
-		return w
+		return Weights{}
 	}
 	return Weights{Vector: w.Vector / sum, Lexical: w.Lexical / sum}
 }

@@ -14,7 +14,6 @@ import (
 	"cmp"
 	"container/list"
 	"context"
-	"slices"
 	"sync"
 )
 
@@ -147,37 +146,15 @@ func (x *Index) Search(ctx context.Context, q Query) ([]Hit, error) {
 	return x.hits(ctx, targets, best, q)
 }
 
-// place is a chunk among the targets of a search.
-type place struct {
-	target int
-	id     int64
-}
-
-func (p place) compare(other place) int {
-	return cmp.Or(cmp.Compare(p.target, other.target), cmp.Compare(p.id, other.id))
-}
-
-// ranked is a chunk with what one half thinks of it.
-type ranked struct {
-	place
-	score float64
-}
-
-// byScore orders the best first and leaves nothing to chance.
-func byScore(a, b ranked) int {
-	return cmp.Or(cmp.Compare(b.score, a.score), a.compare(b.place))
-}
-
 // hits reads the chunks that are shown.
 func (x *Index) hits(ctx context.Context, targets []target, scores map[place]float64, q Query) ([]Hit, error) {
 	order := make([]ranked, 0, len(scores))
 	for at, score := range scores {
 		if score >= q.Threshold {
-			order = append(order, ranked{at, score})
+			order = append(order, ranked{place: at, score: score})
 		}
 	}
-	slices.SortFunc(order, byScore)
-	order = order[:min(len(order), q.Limit)]
+	order = first(order, q.Limit)
 	ids := make([]int64, len(order))
 	for i, r := range order {
 		ids[i] = r.id

@@ -3,9 +3,8 @@ package index
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
-	"strings"
-	"sync"
 )
 
 const (
@@ -17,19 +16,23 @@ const (
 	matchBudget = 8000
 )
 
-// rankLexical ranks the chunks that share terms with the text.
+// rankLexical ranks the chunks that share terms with the text. A chunk's strength is its score against the best one's,
+// times the root of the share of the question that the best one holds.
 func (x *Index) rankLexical(ctx context.Context, targets []target, text string, depth int) ([]ranked, error) {
 	terms := distinct(Terms(text))
 	if len(terms) == 0 {
 		return nil, nil
 	}
 	var all []ranked
+	weights := make([]map[string]float64, len(targets))
 	for i := range targets {
 		t := &targets[i]
-		telling, err := x.tellingTerms(ctx, t, terms)
+		counts, err := x.countTerms(ctx, t, terms)
 		if err != nil {
 			return nil, err
 		}
+		weights[i] = rarities(counts, t.view.chunks)
+		telling := tellingTerms(counts)
 		if len(telling) == 0 {
 			continue
 		}
@@ -43,25 +46,34 @@ func (x *Index) rankLexical(ctx context.Context, targets []target, text string, 
 				return false
 			}
 			found++
-			all = append(all, ranked{place{i, id}, score})
+			all = append(all, ranked{place: place{i, id}, score: score})
 			return true
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	slices.SortFunc(all, byScore)
-	return all[:min(len(all), depth)], nil
+	all = first(all, depth)
+	if len(all) == 0 {
+		return nil, nil
+	}
+	held, err := x.share(ctx, all[0].id, weights[all[0].target])
+	for i := range all {
+		all[i].strength = math.Sqrt(held) * all[i].score / all[0].score
+	}
+	return all, err
 }
 
-// tellingTerms are the terms that occur in a store, from the rarest on, within the budget.
-func (x *Index) tellingTerms(ctx context.Context, t *target, terms []string) ([]string, error) {
-	type counted struct {
-		term  string
-		count int
-	}
-	counts := make([]counted, 0, len(terms))
-	for _, term := range terms {
+// termCount is a term and in how many chunks it occurs.
+type termCount struct {
+	term  string
+	count int
+}
+
+// countTerms counts in how many chunks of the store each term occurs, up to the budget.
+func (x *Index) countTerms(ctx context.Context, t *target, terms []string) ([]termCount, error) {
+	counts := make([]termCount, len(terms))
+	for i, term := range terms {
 		n, ok := t.view.counts.get(term)
 		if !ok {
 			var err error
@@ -70,11 +82,15 @@ func (x *Index) tellingTerms(ctx context.Context, t *target, terms []string) ([]
 			}
 			t.view.counts.put(term, n)
 		}
-		if n > 0 {
-			counts = append(counts, counted{term, n})
-		}
+		counts[i] = termCount{term, n}
 	}
-	slices.SortFunc(counts, func(a, b counted) int {
+	return counts, nil
+}
+
+// tellingTerms are the terms that occur, from the rarest on, within the budget; the rarest one always.
+func tellingTerms(counts []termCount) []string {
+	counts = slices.DeleteFunc(slices.Clone(counts), func(c termCount) bool { return c.count == 0 })
+	slices.SortFunc(counts, func(a, b termCount) int {
 		return cmp.Or(cmp.Compare(a.count, b.count), cmp.Compare(a.term, b.term))
 	})
 	var telling []string
@@ -85,7 +101,34 @@ func (x *Index) tellingTerms(ctx context.Context, t *target, terms []string) ([]
 		}
 		telling = append(telling, c.term)
 	}
-	return telling, nil
+	return telling
+}
+
+// rarities weigh terms as BM25 does: one that half of a store's chunks hold says nothing.
+func rarities(counts []termCount, chunks int) map[string]float64 {
+	weights := make(map[string]float64, len(counts))
+	for _, c := range counts {
+		n := float64(min(c.count, chunks))
+		weights[c.term] = max(math.Log((float64(chunks)-n+0.5)/(n+0.5)), 1e-6)
+	}
+	return weights
+}
+
+// share is which part of the terms, by their weights, a chunk holds.
+func (x *Index) share(ctx context.Context, id int64, weights map[string]float64) (float64, error) {
+	chunks, err := x.store.ReadChunks(ctx, []int64{id})
+	if err != nil {
+		return 0, err
+	}
+	whole, held := 0.0, 0.0
+	for _, weight := range weights {
+		whole += weight
+	}
+	for _, term := range Terms(chunks[id].Text) {
+		held += weights[term]
+		delete(weights, term) // the next one like it counts no more
+	}
+	return held / whole, nil
 }
 
 // distinct keeps the first of equal terms, maxTerms of them at most.
@@ -98,47 +141,4 @@ func distinct(terms []string) []string {
 		seen[term] = true
 		return false
 	})
-}
-
-// maxTermCounts bounds how many terms' counts are remembered of a store.
-const maxTermCounts = 2048
-
-// termCounts remembers in how many chunks of a view terms occur, because to count a common one takes long.
-type termCounts struct {
-	mutex  sync.Mutex
-	counts map[string]int
-}
-
-func newTermCounts() *termCounts {
-	return &termCounts{counts: map[string]int{}}
-}
-
-func (c *termCounts) get(term string) (int, bool) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	n, ok := c.counts[term]
-	return n, ok
-}
-
-// put remembers a count; when there is no room, in the place of any other.
-func (c *termCounts) put(term string, n int) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	for other := range c.counts {
-		if len(c.counts) < maxTermCounts {
-			break
-		}
-		delete(c.counts, other)
-	}
-	c.counts[strings.Clone(term)] = n
-}
-
-// size is the memory in bytes, about.
-func (c *termCounts) size() int64 {
-	if c == nil {
-		return 0
-	}
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	return 64 * int64(len(c.counts))
 }

@@ -18,7 +18,7 @@ type shard struct {
 
 func newShard(storeID string) *shard {
 	s := &shard{storeID: storeID, turn: make(chan struct{}, 1)}
-	s.view.Store(&view{})
+	s.view.Store(&view{counts: newTermCounts()})
 	return s
 }
 
@@ -30,6 +30,7 @@ type view struct {
 	numbers  map[int64]int64 // of files, by key
 	codes    *codeset        // of the files that were coded so far, possibly none
 	coded    bool            // codes holds all of them
+	chunks   int             // in all files
 	counts   *termCounts
 }
 
@@ -72,7 +73,8 @@ func (v *view) next(ctx context.Context, store Store, state State) (*view, error
 	grown := v.state.Key == state.Key && v.state.Dropped == state.Dropped
 	after := int64(0)
 	if grown {
-		after, n.files, n.byNumber, n.numbers = v.state.Published, slices.Clip(v.files), maps.Clone(v.byNumber), maps.Clone(v.numbers)
+		after, n.chunks = v.state.Published, v.chunks
+		n.files, n.byNumber, n.numbers = slices.Clip(v.files), maps.Clone(v.byNumber), maps.Clone(v.numbers)
 	}
 	files, err := store.ChunkFiles(ctx, state.Key, after)
 	if err != nil {
@@ -81,6 +83,7 @@ func (v *view) next(ctx context.Context, store Store, state State) (*view, error
 	n.files = append(n.files, files...)
 	for _, f := range files {
 		n.byNumber[f.Number], n.numbers[f.Key] = f, f.Number
+		n.chunks += f.Chunks
 		n.state.Published = max(n.state.Published, f.Published)
 	}
 	switch {

@@ -72,12 +72,12 @@ func (s *splitter) endPart() {
 func (s *splitter) flushName(terms []string) []string {
 	s.endPart()
 	if len(s.parts) > 0 {
-		terms = append(terms, strings.Join(s.parts, ""))
+		terms = append(terms, singular(strings.Join(s.parts, "")))
 	}
 	if len(s.parts) > 1 {
 		for _, part := range s.parts {
 			if len(part) > 1 && !unicode.IsDigit(rune(part[0])) {
-				terms = append(terms, part)
+				terms = append(terms, singular(part))
 			}
 		}
 	}
@@ -94,4 +94,13 @@ func (s *splitter) flushPairs(terms []string) []string {
 	}
 	s.pair = s.pair[:0]
 	return terms
+}
+
+// singular takes the plural s off a word, so that "file" and "files" find each other.
+func singular(word string) string {
+	n := len(word)
+	if n > 3 && word[n-1] == 's' && !strings.ContainsRune("sui", rune(word[n-2])) {
+		return word[:n-1]
+	}
+	return word
 }

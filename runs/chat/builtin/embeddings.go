@@ -96,12 +96,22 @@ func readInputs(raw json.RawMessage) ([][]string, int, error) {
 		if json.Unmarshal(item, &text) != nil || text == "" {
 			return nil, 0, badRequest("input", "Invalid 'input': expected non-empty strings or arrays of token numbers.")
 		}
-		inputs[i], tokens = words(text), tokens+countTokens(text)
-		if len(inputs[i]) == 0 {
-			inputs[i] = []string{text}
-		}
+		inputs[i], tokens = features(text), tokens+countTokens(text)
 	}
 	return inputs, tokens, nil
+}
+
+// features are the words of a text, or the text itself when it has none.
+func features(text string) []string {
+	if list := words(text); len(list) > 0 {
+		return list
+	}
+	return []string{text}
+}
+
+// Embed is the vector that the model answers for a text, of length 1.
+func Embed(text string, dimensions int) []float32 {
+	return embed(features(text), dimensions)
 }
 
 func tokenNumbers(raw json.RawMessage) ([]string, bool) {
