@@ -2,6 +2,7 @@ package extract
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -65,12 +66,13 @@ func (b *builder) add(kind Kind, text string) error {
 }
 
 // clean removes what no reader sees: control characters and soft hyphens, the
-// spaces before a line end, and blank lines around the text.
+// spaces before a line end, and blank lines around the text. Spaces of every
+// width become the usual one.
 func clean(text string) string {
 	text = strings.Map(visible, strings.ToValidUTF8(text, string(utf8.RuneError)))
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		lines[i] = strings.TrimRight(line, " \t\u00a0")
+		lines[i] = strings.TrimRight(line, " \t")
 	}
 	return strings.Trim(strings.Join(lines, "\n"), "\n")
 }
@@ -83,6 +85,8 @@ func visible(r rune) rune {
 		return '\n'
 	case r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u00ad' || r == '\ufeff':
 		return -1
+	case r > 0x7f && unicode.Is(unicode.Zs, r):
+		return ' '
 	}
 	return r
 }

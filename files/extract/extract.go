@@ -48,15 +48,18 @@ func orDefault[T int | int64 | time.Duration](value, otherwise T) T {
 // Extractor reads files. It may be used by several goroutines at once.
 type Extractor struct {
 	options Options
+	engine  *engine
 }
 
 // New returns an Extractor. It costs nothing until a file is read.
 func New(options Options) *Extractor {
-	return &Extractor{options: options.withDefaults()}
+	options = options.withDefaults()
+	return &Extractor{options: options, engine: &engine{options: options}}
 }
 
-// Close stops what the Extractor runs and waits for it.
-func (e *Extractor) Close() error { return nil }
+// Close frees what the Extractor holds. A file that is being read is read to
+// its end.
+func (e *Extractor) Close() error { return e.engine.close() }
 
 // source is a file that is being read.
 type source struct {
@@ -72,9 +75,15 @@ type reader func(e *Extractor, s *source, out *builder) error
 
 // readers holds every format there is, by extension (spec section 12.1).
 var readers = map[string]reader{
-	".md":  text(markdown),
-	".txt": text(plain),
-	".tex": text(plain),
+	".csv":  text(csvRows),
+	".docx": docx,
+	".html": text(webPage),
+	".md":   text(markdown),
+	".pdf":  pdf,
+	".pptx": pptx,
+	".tex":  text(plain),
+	".txt":  text(plain),
+	".xlsx": xlsx,
 }
 
 func init() {
@@ -107,7 +116,7 @@ func (e *Extractor) Extract(ctx context.Context, filename string, content io.Rea
 	limited, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
 	out := &builder{limit: e.options.MaxText}
-	err := read(e, &source{Context: limited, Options: e.options, name: extension(filename), content: content, size: size}, out)
+	err := e.safely(read, &source{Context: limited, Options: e.options, name: extension(filename), content: content, size: size}, out)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -123,6 +132,17 @@ func (e *Extractor) Extract(ctx context.Context, filename string, content io.Rea
 	return &Document{Blocks: out.blocks}, nil
 }
 
+// safely reads a file that may break its reader: the libraries were not written
+// for hostile files.
+func (e *Extractor) safely(read reader, s *source, out *builder) (err error) {
+	defer func() {
+		if broken := recover(); broken != nil {
+			err = invalid("It is damaged in a way that its reader does not expect: %v.", broken)
+		}
+	}()
+	return read(e, s, out)
+}
+
 func extensions() []string {
 	var all []string
 	for extension := range readers {
@@ -130,6 +150,14 @@ func extensions() []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// part reads up to length bytes from offset on.
+func (s *source) part(offset, length int64) ([]byte, error) {
+	if _, err := s.content.Seek(offset, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(s.content, length))
 }
 
 // all reads the whole file, of which limit bytes may exist.

@@ -29,6 +29,7 @@ var (
 	listItem  = regexp.MustCompile(`^\s*([-*+]|\d{1,9}[.)])\s`)
 	underline = regexp.MustCompile(`^ {0,3}(=+|-{2,})\s*$`)
 	hashes    = regexp.MustCompile(`^ {0,3}#{1,6}(\s|$)`)
+	rule      = regexp.MustCompile(`^ {0,3}([-*_] *){3,}$`)
 	fence     = regexp.MustCompile("^ {0,3}(```+|~~~+)")
 )
 
@@ -58,6 +59,8 @@ func (m *markdownReader) line(line string) error {
 	case len(m.lines) == 1 && m.kind == Paragraph && underline.MatchString(line):
 		m.kind = Heading
 		m.lines = append(m.lines, line)
+		return m.end()
+	case rule.MatchString(line):
 		return m.end()
 	case len(m.lines) > 0 && m.kind != Table: // the block goes on
 		m.lines = append(m.lines, line)
