@@ -189,7 +189,7 @@ func TestAttachmentsReachTheThread(t *testing.T) {
 	s := newServer(t, settings{})
 	var files [4]string
 	for i := range files {
-		files[i] = s.upload("assistants", fmt.Sprintf("%d.csv", i), "a,b").text("id")
+		files[i] = s.upload("assistants", fmt.Sprintf("%d.txt", i), "a,b").text("id")
 	}
 	message := func(file, tool string) string {
 		return `{"role":"user","content":"hi","attachments":[{"file_id":"` + file + `","tools":[{"type":"` + tool + `"}]}]}`

@@ -153,13 +153,13 @@ func assemble(t testing.TB, o settings) *testServer {
 		Embedder: offlineEmbedder(t), Logger: logger, Now: time.Now,
 	})
 	fileService.OnDelete(stores.FilesDeleted)
-	assistantService := assistants.NewService(db, fileService, served, time.Now)
+	assistantService := assistants.NewService(db, stores, served, time.Now)
 	engine := runs.NewEngine(runs.EngineOptions{Store: db, Model: client, Images: fileService, Logger: logger, Now: time.Now})
 	options := api.Options{
 		Assistants: assistantService,
-		Threads:    threads.NewService(db, fileService, time.Now),
+		Threads:    threads.NewService(db, stores, time.Now),
 		Runs: runs.NewService(runs.ServiceOptions{
-			Store: db, Engine: engine, Assistants: assistantService, Threads: db, Files: fileService, Models: served, Now: time.Now,
+			Store: db, Engine: engine, Assistants: assistantService, Threads: db, Files: stores, Models: served, Now: time.Now,
 		}),
 		Files: fileService, Uploads: uploads.NewService(db, blobs, time.Now), VectorStores: stores, Models: served, Upstreams: client, Answers: db,
 		AnyHost: o.anyHost, CORSOrigins: o.corsOrigins,

@@ -19,6 +19,7 @@ import (
 	"understudy/api"
 	"understudy/assistants"
 	"understudy/files"
+	"understudy/files/vectorstores"
 	"understudy/runs"
 	"understudy/runs/chat"
 	"understudy/runs/chat/chattest"
@@ -76,15 +77,16 @@ func newZoo(t *testing.T, fixtures []chattest.Fixture, backends map[string]*chat
 	t.Cleanup(client.Close)
 	models := testModels{client: client}
 	fileService := files.NewService(db, blobs, time.Now)
-	assistantService := assistants.NewService(db, fileService, models, time.Now)
+	stores := vectorstores.NewService(vectorstores.Options{Store: db, Files: fileService, Now: time.Now})
+	assistantService := assistants.NewService(db, stores, models, time.Now)
 	engine := runs.NewEngine(runs.EngineOptions{Store: db, Model: client, Images: fileService, Logger: logger, Now: time.Now})
 	require.NoError(t, engine.Start(t.Context()))
 	t.Cleanup(engine.Stop)
 	listening := httptest.NewServer(api.New(api.Options{
 		Assistants: assistantService,
-		Threads:    threads.NewService(db, fileService, time.Now),
+		Threads:    threads.NewService(db, stores, time.Now),
 		Runs: runs.NewService(runs.ServiceOptions{
-			Store: db, Engine: engine, Assistants: assistantService, Threads: db, Files: fileService, Models: models, Now: time.Now,
+			Store: db, Engine: engine, Assistants: assistantService, Threads: db, Files: stores, Models: models, Now: time.Now,
 		}),
 		Files: fileService, Models: models, Answers: db,
 		Ready: db.Ping, Version: "test", Logger: logger, Now: time.Now,

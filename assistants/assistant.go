@@ -7,7 +7,10 @@
 package assistants
 
 import (
+	"time"
+
 	"understudy/api/wire"
+	"understudy/files/vectorstores"
 )
 
 // IDPrefix begins every assistant id.
@@ -51,6 +54,9 @@ type Create struct {
 	Tools         []Tool
 	ToolResources ToolResources
 	Metadata      wire.Metadata
+
+	store      *vectorstores.Create // to be made along, nil = none
+	storeParam string               // the field that names its files
 }
 
 // Sampling is what assistants and runs both say about how to ask the model;
@@ -88,7 +94,11 @@ func ReadCreate(o *wire.Object, dialect wire.Dialect) (Create, error) {
 		Sampling:     ReadSampling(o),
 		Metadata:     o.Metadata(dialect == wire.V1),
 	}
-	c.ToolResources = readResources(o, dialect).showing(c.Tools)
+	resources, store := ReadNewResources(o)
+	c.ToolResources, c.store, c.storeParam = resources.withFileIDs(o, dialect).showing(c.Tools), store, helperFiles
+	if ids := c.ToolResources.FileIDs(); dialect == wire.V1 && store == nil && HasTool(c.Tools, FileSearch) && len(ids) > 0 {
+		c.store, c.storeParam = wire.Ptr(vectorstores.Of(ids)), "file_ids"
+	}
 	return c, o.Err()
 }
 
@@ -119,9 +129,10 @@ func (c Create) new(id string, createdAt int64) *Assistant {
 // Modify is the body of POST /assistants/{id}: the changes in the order they
 // are applied, and what they name that must exist.
 type Modify struct {
-	changes []func(*Assistant)
-	model   string
-	fileIDs []string
+	changes   []func(*Assistant)
+	model     string
+	resources ToolResources
+	version1  bool
 }
 
 // ReadModify reads the body of POST /assistants/{id}. An absent field stays as
@@ -196,13 +207,19 @@ func (m *Modify) readTools(o *wire.Object, dialect wire.Dialect) {
 	if tools != nil {
 		m.add(func(a *Assistant) { a.Tools = tools })
 	}
-	resources := readResources(o, dialect)
-	m.fileIDs = resources.FileIDs()
+	resources := ReadResources(o).withFileIDs(o, dialect)
+	m.resources, m.version1 = resources, dialect == wire.V1
 	m.add(func(a *Assistant) { a.ToolResources = a.ToolResources.merged(resources).showing(a.Tools) })
 }
 
-func (m Modify) apply(a *Assistant) {
+// apply changes the assistant, and says what it means for its vector store.
+func (m Modify) apply(a *Assistant, now time.Time) vectorstores.Change {
+	before := a.retrieved()
 	for _, change := range m.changes {
 		change(a)
 	}
+	if !m.version1 {
+		return vectorstores.Change{}
+	}
+	return a.keepRetrieved(before, now)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"understudy/api/wire"
+	"understudy/files/vectorstores"
 )
 
 // File is a file of an assistant, as version 1 of the API listed it. ID is the
@@ -58,7 +59,17 @@ func ReadFileID(o *wire.Object) (string, error) {
 
 // AttachFile gives an assistant a file; one it has already stays once.
 func (s *Service) AttachFile(ctx context.Context, project, id, fileID string) (File, error) {
-	if err := s.files.CheckFiles(ctx, project, []string{fileID}); err != nil {
+	a, err := s.Load(ctx, project, id)
+	if err != nil {
+		return File{}, err
+	}
+	check := s.files.CheckFiles
+	if HasTool(a.Tools, FileSearch) {
+		check = func(ctx context.Context, project string, ids []string) error {
+			return s.files.CheckSearchable(ctx, project, "file_id", ids)
+		}
+	}
+	if err := check(ctx, project, []string{fileID}); err != nil {
 		return File{}, err
 	}
 	return s.changeFiles(ctx, project, id, fileID, func(ids []string) ([]string, error) {
@@ -85,14 +96,17 @@ func (s *Service) DetachFile(ctx context.Context, project, id, fileID string) er
 
 func (s *Service) changeFiles(ctx context.Context, project, id, fileID string, change func([]string) ([]string, error)) (File, error) {
 	var refused error
-	body, err := s.store.UpdateAssistant(ctx, project, id, func(a *Assistant) {
+	body, err := s.store.UpdateAssistant(ctx, project, id, func(a *Assistant) vectorstores.Change {
+		before := a.retrieved()
 		ids, err := change(slices.Clone(a.ToolResources.FileIDs()))
 		if err != nil {
 			refused = err
-			return
+			return vectorstores.Change{}
 		}
 		a.ToolResources.CodeInterpreter = &CodeResources{FileIDs: ids}
+		return a.keepRetrieved(before, s.now())
 	})
+	s.files.Wake()
 	if err = cmp.Or(err, refused); err != nil {
 		return File{}, wire.OrNoSuch(err, noun, id)
 	}

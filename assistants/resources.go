@@ -2,6 +2,7 @@ package assistants
 
 import (
 	"understudy/api/wire"
+	"understudy/files/vectorstores"
 )
 
 // The bounds of tool resources (spec section 15).
@@ -27,12 +28,23 @@ type SearchResources struct {
 	VectorStoreIDs []string `json:"vector_store_ids"`
 }
 
-// ReadResources reads the tool_resources field of an assistant, thread or run.
+// ReadResources reads the tool_resources field of a run, or of an assistant or
+// thread that is modified.
 func ReadResources(o *wire.Object) ToolResources {
-	var r ToolResources
+	r, _ := readToolResources(o, false)
+	return r
+}
+
+// ReadNewResources is ReadResources for an assistant or thread to be made, which
+// may ask for a vector store to be made along; nil when it does not.
+func ReadNewResources(o *wire.Object) (ToolResources, *vectorstores.Create) {
+	return readToolResources(o, true)
+}
+
+func readToolResources(o *wire.Object, toBeMade bool) (r ToolResources, helper *vectorstores.Create) {
 	sub := o.Object("tool_resources")
 	if sub == nil {
-		return r
+		return r, nil
 	}
 	if code := sub.Object(CodeInterpreter); code != nil {
 		r.CodeInterpreter = &CodeResources{FileIDs: readIDs(code, "file_ids", maxCodeFiles, "file")}
@@ -40,16 +52,32 @@ func ReadResources(o *wire.Object) ToolResources {
 	}
 	if search := sub.Object(FileSearch); search != nil {
 		r.FileSearch = &SearchResources{VectorStoreIDs: readIDs(search, "vector_store_ids", maxVectorStores, "vs")}
+		if toBeMade {
+			helper = readHelper(search, r.FileSearch.VectorStoreIDs)
+		}
 		_ = search.Err()
 	}
 	_ = sub.Err()
-	return r
+	return r, helper
 }
 
-// readResources is ReadResources for an assistant: version 1's file_ids are
-// code_interpreter's files under their older name.
-func readResources(o *wire.Object, dialect wire.Dialect) ToolResources {
-	r := ReadResources(o)
+// readHelper reads vector_stores, which excludes vector_store_ids.
+func readHelper(o *wire.Object, ids []string) *vectorstores.Create {
+	const name = "vector_stores"
+	entries := o.Objects(name, maxVectorStores)
+	if len(entries) == 0 {
+		return nil
+	}
+	if len(ids) > 0 {
+		o.Fail(wire.MutuallyExclusive(o.Path(name), o.Path("vector_store_ids")))
+	}
+	create := vectorstores.ReadHelper(entries[0])
+	return &create
+}
+
+// withFileIDs reads version 1's file_ids, which are code_interpreter's files
+// under their older name.
+func (r ToolResources) withFileIDs(o *wire.Object, dialect wire.Dialect) ToolResources {
 	if dialect != wire.V1 {
 		o.Ignore("file_ids") // real version 2 clients still send it
 		return r
@@ -100,4 +128,18 @@ func (r ToolResources) FileIDs() []string {
 		return nil
 	}
 	return r.CodeInterpreter.FileIDs
+}
+
+// StoreIDs lists every vector store the resources name.
+func (r ToolResources) StoreIDs() []string {
+	if r.FileSearch == nil {
+		return nil
+	}
+	return r.FileSearch.VectorStoreIDs
+}
+
+// WithStore returns r with a vector store for file_search.
+func (r ToolResources) WithStore(id string) ToolResources {
+	r.FileSearch = &SearchResources{VectorStoreIDs: []string{id}}
+	return r
 }

@@ -6,23 +6,34 @@ import (
 	"time"
 
 	"understudy/api/wire"
+	"understudy/files/vectorstores"
 )
 
 // Store keeps assistants. Every method sees one project only and answers
 // wire.ErrNotFound for what that project does not have. JSON is the object as
 // it is shown.
 type Store interface {
-	CreateAssistant(ctx context.Context, project string, a *Assistant) (json.RawMessage, error)
+	// CreateAssistant adds the assistant with the vector store it asked for; nil when it did not.
+	CreateAssistant(ctx context.Context, project string, a *Assistant, store *vectorstores.New) (json.RawMessage, error)
 	Assistant(ctx context.Context, project, id string) (json.RawMessage, error)
-	UpdateAssistant(ctx context.Context, project, id string, update func(*Assistant)) (json.RawMessage, error)
+	UpdateAssistant(ctx context.Context, project, id string, update func(*Assistant) vectorstores.Change) (json.RawMessage, error)
 	DeleteAssistant(ctx context.Context, project, id string) error
 	Assistants(ctx context.Context, project string, page wire.Page) (wire.List, error)
 }
 
-// Files tells which files exist; *files.Service is one.
+// Files tells which files and vector stores exist; *vectorstores.Service does.
 type Files interface {
 	// CheckFiles answers the API's 404 for the first id the project has no file for.
 	CheckFiles(ctx context.Context, project string, ids []string) error
+	// CheckStores answers the API's 404 for the first id the project has no vector store for.
+	CheckStores(ctx context.Context, project string, ids []string) error
+	// CheckSearchable is CheckFiles that also refuses files that cannot be
+	// searched; param names the field of the request.
+	CheckSearchable(ctx context.Context, project, param string, ids []string) error
+	// Searchable answers those of the files that can be searched.
+	Searchable(ctx context.Context, project string, ids []string) ([]string, error)
+	// Wake says, behind a commit, that stores have files to be indexed.
+	Wake()
 }
 
 // Models refuses models that cannot be served.
@@ -51,14 +62,38 @@ func (s *Service) Create(ctx context.Context, project, id string, c Create) (jso
 	if err := s.models.CheckModel(c.Model); err != nil {
 		return nil, err
 	}
-	if err := s.files.CheckFiles(ctx, project, c.ToolResources.FileIDs()); err != nil {
+	if err := s.checkResources(ctx, project, c.ToolResources); err != nil {
 		return nil, err
+	}
+	if c.store != nil {
+		if err := s.files.CheckSearchable(ctx, project, c.storeParam, c.store.FileIDs); err != nil {
+			return nil, err
+		}
 	}
 	now := s.now()
 	if id == "" {
 		id = wire.NewID(IDPrefix, now)
 	}
-	return s.store.CreateAssistant(ctx, project, c.new(id, now.Unix()))
+	a := c.new(id, now.Unix())
+	var store *vectorstores.New
+	if c.store != nil {
+		store = wire.Ptr(c.store.Build(vectorstores.NewID(), now))
+		a.ToolResources = a.ToolResources.WithStore(store.Store.ID)
+	}
+	body, err := s.store.CreateAssistant(ctx, project, a, store)
+	if store != nil {
+		s.files.Wake()
+	}
+	return body, err
+}
+
+// checkResources answers the 404 for the first file or vector store that does
+// not exist.
+func (s *Service) checkResources(ctx context.Context, project string, r ToolResources) error {
+	if err := s.files.CheckFiles(ctx, project, r.FileIDs()); err != nil {
+		return err
+	}
+	return s.files.CheckStores(ctx, project, r.StoreIDs())
 }
 
 // Get returns the assistant as it is shown.
@@ -84,10 +119,11 @@ func (s *Service) Modify(ctx context.Context, project, id string, m Modify) (jso
 			return nil, err
 		}
 	}
-	if err := s.files.CheckFiles(ctx, project, m.fileIDs); err != nil {
+	if err := s.checkResources(ctx, project, m.resources); err != nil {
 		return nil, err
 	}
-	body, err := s.store.UpdateAssistant(ctx, project, id, m.apply)
+	body, err := s.store.UpdateAssistant(ctx, project, id, func(a *Assistant) vectorstores.Change { return m.apply(a, s.now()) })
+	s.files.Wake()
 	return body, wire.OrNoSuch(err, noun, id)
 }
 

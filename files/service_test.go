@@ -17,10 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"understudy/api/wire"
-	"understudy/assistants"
 )
-
-var _ assistants.Files = (*Service)(nil)
 
 const project = "proj_a"
 

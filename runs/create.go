@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"context"
 	"strings"
 
 	"understudy/api/wire"
@@ -151,16 +152,21 @@ func readNamedChoice(o *wire.Object, dialect wire.Dialect) *ToolChoice {
 	return choice
 }
 
-// fileIDs lists every file the run's new messages and thread name.
-func (c Create) fileIDs() []string {
-	ids := c.ToolResources.FileIDs()
+// check refuses a run of which something that it, its thread or its new messages
+// name does not exist or cannot be searched.
+func (c Create) check(ctx context.Context, project string, files assistants.Files) error {
+	if err := files.CheckFiles(ctx, project, c.ToolResources.FileIDs()); err != nil {
+		return err
+	}
+	if err := files.CheckStores(ctx, project, c.ToolResources.StoreIDs()); err != nil {
+		return err
+	}
 	if c.Thread != nil {
-		ids = append(ids, c.Thread.FileIDs()...)
+		if err := c.Thread.Check(ctx, project, files); err != nil {
+			return err
+		}
 	}
-	for _, m := range c.AdditionalMessages {
-		ids = append(ids, m.FileIDs()...)
-	}
-	return ids
+	return threads.CheckMessages(ctx, project, files, c.AdditionalMessages)
 }
 
 // build makes the run: a frozen copy of the assistant with the overrides.

@@ -19,6 +19,7 @@ import (
 	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
+	"understudy/files/vectorstores"
 	"understudy/runs"
 	"understudy/store"
 	"understudy/threads"
@@ -109,12 +110,16 @@ func (w *world) fileChecks() assistants.Files {
 	if w.files == nil {
 		return anyFile{}
 	}
-	return w.files
+	return vectorstores.NewService(vectorstores.Options{Store: w.db, Files: w.files})
 }
 
 type anyFile struct{}
 
-func (anyFile) CheckFiles(context.Context, string, []string) error { return nil }
+func (anyFile) CheckFiles(context.Context, string, []string) error              { return nil }
+func (anyFile) CheckStores(context.Context, string, []string) error             { return nil }
+func (anyFile) CheckSearchable(context.Context, string, string, []string) error { return nil }
+func (anyFile) Searchable(context.Context, string, []string) ([]string, error)  { return nil, nil }
+func (anyFile) Wake()                                                           {}
 
 // anyModel takes every model.
 type anyModel struct{}

@@ -242,7 +242,7 @@ func TestLongThread(t *testing.T) {
 		text := threads.NewText(strings.Repeat("word ", 20))
 		first[i] = threads.NewMessage{Role: threads.User, Content: []threads.Part{text}}.Build(fmt.Sprintf("msg_%d", i), "thread_long", 1)
 	}
-	_, err := w.db.CreateThread(w.ctx, project, &threads.Thread{ID: "thread_long"}, first)
+	_, err := w.db.CreateThread(w.ctx, project, &threads.Thread{ID: "thread_long"}, first, nil)
 	require.NoError(t, err)
 	for _, tc := range []struct {
 		members       string

@@ -81,6 +81,9 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 	l := s.engine.admit(n.Run.ID, inTurn, opening)
 	n.Lease = s.engine.lease(l, 1)
 	body, err := s.store.CreateRun(ctx, project, n)
+	if n.VectorStore != nil || threads.Attach(n.Messages) {
+		s.files.Wake()
+	}
 	if err != nil {
 		s.engine.withdraw(n.Run.ID, l)
 		return nil, nil, createError(err, n.Run.ThreadID)
@@ -100,7 +103,7 @@ func (n NewRun) start() Start {
 
 // prepare makes what CreateRun inserts.
 func (s *Service) prepare(ctx context.Context, project, threadID string, c Create, a *assistants.Assistant) (NewRun, error) {
-	if err := s.files.CheckFiles(ctx, project, c.fileIDs()); err != nil {
+	if err := c.check(ctx, project, s.files); err != nil {
 		return NewRun{}, err
 	}
 	now := s.now()
@@ -108,7 +111,7 @@ func (s *Service) prepare(ctx context.Context, project, threadID string, c Creat
 	mint := func() string { return wire.NewID(threads.MessagePrefix, now) }
 	if c.Thread != nil {
 		threadID = wire.NewID(threads.IDPrefix, now)
-		n.Thread, n.Messages = c.Thread.Build(threadID, now.Unix(), mint)
+		n.Thread, n.Messages, n.VectorStore = c.Thread.Build(threadID, now, mint)
 	}
 	for _, m := range c.AdditionalMessages {
 		n.Messages = append(n.Messages, m.Build(mint(), threadID, now.Unix()))

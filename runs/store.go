@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"understudy/api/wire"
+	"understudy/files/vectorstores"
 	"understudy/threads"
 )
 
@@ -85,6 +86,8 @@ type NewRun struct {
 	Lease    Lease
 	Thread   *threads.Thread // nil = the thread exists
 	Messages []*threads.Message
+	// VectorStore is made along with Thread; nil = none.
+	VectorStore *vectorstores.New
 	// NeedsMessage asks for ErrNoInput unless the thread has a message of the user.
 	NeedsMessage bool
 }

@@ -6,15 +6,19 @@ import (
 
 	"understudy/api/wire"
 	"understudy/assistants"
+	"understudy/files/vectorstores"
 )
 
 // CreateAssistant implements assistants.Store.
-func (db *DB) CreateAssistant(ctx context.Context, project string, a *assistants.Assistant) (json.RawMessage, error) {
+func (db *DB) CreateAssistant(ctx context.Context, project string, a *assistants.Assistant, store *vectorstores.New) (json.RawMessage, error) {
 	body, err := wire.Marshal(a)
 	if err != nil {
 		return nil, err
 	}
 	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		if err := applyChange(tx, project, vectorstores.Change{New: store}); err != nil {
+			return err
+		}
 		_, err := tx.Exec("INSERT INTO assistants (project_id, id, body) VALUES ($1, $2, $3)", project, a.ID, string(body))
 		return taken(err, a.ID)
 	})
@@ -26,10 +30,14 @@ func (db *DB) Assistant(ctx context.Context, project, id string) (json.RawMessag
 }
 
 // UpdateAssistant implements assistants.Store.
-func (db *DB) UpdateAssistant(ctx context.Context, project, id string, change func(*assistants.Assistant)) (body json.RawMessage, err error) {
+func (db *DB) UpdateAssistant(ctx context.Context, project, id string, change func(*assistants.Assistant) vectorstores.Change) (body json.RawMessage, err error) {
 	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
-		body, err = update(tx, assistantsTable, project, id, change)
-		return err
+		var stores vectorstores.Change
+		body, err = update(tx, assistantsTable, project, id, func(a *assistants.Assistant) { stores = change(a) })
+		if err != nil {
+			return err
+		}
+		return applyChange(tx, project, stores)
 	})
 	return body, err
 }

@@ -79,11 +79,12 @@ func insertMessages(tx *Tx, project string, messages []*threads.Message, tokens 
 // giveFiles lets the thread have what a message attaches for its tools.
 func giveFiles(tx *Tx, project string, m *threads.Message) error {
 	var probe threads.Thread
-	if !probe.Take(m) {
-		return nil
+	if probe.Take(m) {
+		if _, err := update(tx, threadsTable, project, m.ThreadID, func(t *threads.Thread) { t.Take(m) }); err != nil {
+			return err
+		}
 	}
-	_, err := update(tx, threadsTable, project, m.ThreadID, func(t *threads.Thread) { t.Take(m) })
-	return err
+	return giveSearched(tx, project, m)
 }
 
 // insertMessage puts a message at the end of its thread.

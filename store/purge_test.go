@@ -22,7 +22,7 @@ func fill(t *testing.T, db *DB, id string, messages int) {
 	for i := range first {
 		first[i] = threads.NewMessage{Role: threads.User, Content: []threads.Part{threads.NewText("hello")}}.Build(fmt.Sprintf("msg_%s_%d", id, i), id, 1)
 	}
-	_, err := db.CreateThread(t.Context(), "p", &threads.Thread{ID: id}, first)
+	_, err := db.CreateThread(t.Context(), "p", &threads.Thread{ID: id}, first, nil)
 	require.NoError(t, err)
 	r := &runs.Run{ID: "run_" + id, ThreadID: id, Status: runs.Completed}
 	_, err = db.CreateRun(t.Context(), "p", runs.NewRun{Run: r})

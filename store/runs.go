@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"understudy/api/wire"
+	"understudy/files/vectorstores"
 	"understudy/runs"
 	"understudy/threads"
 )
@@ -40,6 +41,9 @@ func openThread(tx *Tx, project string, n runs.NewRun) error {
 			return err
 		}
 		if err := insertThread(tx, project, threadID, body); err != nil {
+			return err
+		}
+		if err := applyChange(tx, project, vectorstores.Change{New: n.VectorStore}); err != nil {
 			return err
 		}
 	} else {

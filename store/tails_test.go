@@ -82,7 +82,7 @@ func (h *history) create(n int) (string, error) {
 	for range n {
 		first = append(first, h.message(id, 10))
 	}
-	_, err := h.db.CreateThread(context.Background(), "p", &threads.Thread{ID: id}, first)
+	_, err := h.db.CreateThread(context.Background(), "p", &threads.Thread{ID: id}, first, nil)
 	h.threads = append(h.threads, id)
 	return id, err
 }
@@ -140,7 +140,7 @@ func (h *history) recreate(thread string) error {
 	if err := h.db.DeleteThread(context.Background(), "p", thread); err != nil {
 		return err
 	}
-	_, err := h.db.CreateThread(context.Background(), "p", &threads.Thread{ID: thread}, nil)
+	_, err := h.db.CreateThread(context.Background(), "p", &threads.Thread{ID: thread}, nil, nil)
 	return err
 }
 

@@ -7,11 +7,12 @@ import (
 	"slices"
 
 	"understudy/api/wire"
+	"understudy/files/vectorstores"
 	"understudy/threads"
 )
 
 // CreateThread implements threads.Store.
-func (db *DB) CreateThread(ctx context.Context, project string, t *threads.Thread, messages []*threads.Message) (json.RawMessage, error) {
+func (db *DB) CreateThread(ctx context.Context, project string, t *threads.Thread, messages []*threads.Message, store *vectorstores.New) (json.RawMessage, error) {
 	tokens := countTokens(messages)
 	body, err := wire.Marshal(t)
 	if err != nil {
@@ -19,6 +20,9 @@ func (db *DB) CreateThread(ctx context.Context, project string, t *threads.Threa
 	}
 	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
 		if err := insertThread(tx, project, t.ID, body); err != nil {
+			return err
+		}
+		if err := applyChange(tx, project, vectorstores.Change{New: store}); err != nil {
 			return err
 		}
 		_, err := insertMessages(tx, project, messages, tokens)

@@ -3,6 +3,7 @@ package threads
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -49,7 +50,7 @@ func fuzz(f *testing.F, read func(o *wire.Object, dialect wire.Dialect) (any, er
 func FuzzReadCreate(f *testing.F) {
 	fuzz(f, func(o *wire.Object, dialect wire.Dialect) (any, error) {
 		c, err := ReadCreate(o, dialect)
-		thread, messages := c.Build("thread_1", 7, func() string { return "msg_1" })
+		thread, messages, _ := c.Build("thread_1", time.Unix(7, 0), func() string { return "msg_1" })
 		return []any{thread, messages}, err
 	})
 }

@@ -1,6 +1,7 @@
 package threads
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -65,6 +66,17 @@ func (a Attachment) allows(tool string) bool {
 	return slices.Contains(a.Tools, AttachmentTool{Type: tool})
 }
 
+// Searched lists the files that the message attaches for file_search, each once.
+func (m *Message) Searched() []string {
+	return AttachedFiles(slices.DeleteFunc(slices.Clone(m.Attachments), func(a Attachment) bool { return !a.allows(assistants.FileSearch) }))
+}
+
+// Attach reports whether one of the messages attaches files for file_search,
+// which are then to be indexed.
+func Attach(messages []*Message) bool {
+	return slices.ContainsFunc(messages, func(m *Message) bool { return len(m.Searched()) > 0 })
+}
+
 // Text joins the text parts, refusals included, a line each.
 func (m *Message) Text() string {
 	var texts []string
@@ -85,6 +97,36 @@ type NewMessage struct {
 	Content     []Part
 	Attachments []Attachment
 	Metadata    wire.Metadata
+
+	version1 bool // the attachments are version 1's file_ids
+}
+
+// CheckMessages refuses messages that name a file that does not exist, or one
+// for file_search that cannot be searched. Version 1 of the API gave a message's
+// files to whatever tool could use them: they are searched if they can be.
+func CheckMessages(ctx context.Context, project string, files assistants.Files, messages []NewMessage) error {
+	for i := range messages {
+		m := &messages[i]
+		if err := files.CheckFiles(ctx, project, m.FileIDs()); err != nil {
+			return err
+		}
+		if !m.version1 {
+			if err := files.CheckSearchable(ctx, project, "attachments", m.Build("", "", 0).Searched()); err != nil {
+				return err
+			}
+			continue
+		}
+		searchable, err := files.Searchable(ctx, project, AttachedFiles(m.Attachments))
+		if err != nil {
+			return err
+		}
+		for j, a := range m.Attachments {
+			if slices.Contains(searchable, a.FileID) {
+				m.Attachments[j].Tools = []AttachmentTool{{Type: assistants.FileSearch}}
+			}
+		}
+	}
+	return nil
 }
 
 // Build makes the message as it will be stored.
@@ -137,7 +179,7 @@ func readMessage(o *wire.Object, dialect wire.Dialect) NewMessage {
 		m.Role = o.Enum("role", User, Assistant)
 	}
 	m.Content = readContent(o)
-	m.Attachments = readAttachments(o, dialect)
+	m.Attachments, m.version1 = readAttachments(o, dialect), dialect == wire.V1
 	m.Metadata = o.Metadata(dialect == wire.V1)
 	return m
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -144,7 +145,7 @@ func TestThreadsAreShownWhole(t *testing.T) {
 		create, err := ReadCreate(parse(t, body), wire.V2)
 		require.NoError(t, err)
 		n := 0
-		thread, messages := create.Build("thread_1", 7, func() string { n++; return MessagePrefix + strconv.Itoa(n) })
+		thread, messages, _ := create.Build("thread_1", time.Unix(7, 0), func() string { n++; return MessagePrefix + strconv.Itoa(n) })
 		return encoded(t, thread), messages
 	}
 	empty := `{"id":"thread_1","object":"thread","created_at":7,"metadata":{},"tool_resources":{}}`
@@ -184,7 +185,7 @@ func TestModifyThread(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			create, err := ReadCreate(parse(t, before), wire.V2)
 			require.NoError(t, err)
-			thread, _ := create.Build("thread_1", 7, nil)
+			thread, _, _ := create.Build("thread_1", time.Unix(7, 0), nil)
 			modify, err := ReadModify(parse(t, c.body), wire.V2)
 			require.NoError(t, err)
 			modify.apply(thread)

@@ -8,19 +8,23 @@ import (
 
 	"understudy/api/wire"
 	"understudy/assistants"
+	"understudy/files/vectorstores"
 )
 
 // Store keeps threads and messages. Every method sees one project only and
 // answers wire.ErrNotFound for what that project does not have. JSON is the
 // object as it is shown.
 type Store interface {
-	CreateThread(ctx context.Context, project string, t *Thread, messages []*Message) (json.RawMessage, error)
+	// CreateThread adds the thread with its messages and the vector store it has for itself, if any.
+	CreateThread(ctx context.Context, project string, t *Thread, messages []*Message, store *vectorstores.New) (json.RawMessage, error)
 	Thread(ctx context.Context, project, id string) (json.RawMessage, error)
 	UpdateThread(ctx context.Context, project, id string, update func(*Thread)) (json.RawMessage, error)
 	DeleteThread(ctx context.Context, project, id string) error
 	Threads(ctx context.Context, project string, q Query) (wire.List, error)
 
-	// AddMessage answers a *BusyError when a run of the thread is active.
+	// AddMessage gives the files that the message attaches for file_search to the
+	// thread's vector store, which it makes when there is none that can be used.
+	// It answers a *BusyError when a run of the thread is active.
 	AddMessage(ctx context.Context, project string, m *Message) (json.RawMessage, error)
 	Message(ctx context.Context, project, threadID, id string) (json.RawMessage, error)
 	UpdateMessage(ctx context.Context, project, threadID, id string, update func(*Message)) (json.RawMessage, error)
@@ -60,15 +64,18 @@ const (
 // Create adds a thread with its first messages. id is the client's choice, or
 // "" to mint one; a thread the project already has under it is the answer.
 func (s *Service) Create(ctx context.Context, project, id string, c Create) (json.RawMessage, error) {
-	if err := s.files.CheckFiles(ctx, project, c.FileIDs()); err != nil {
+	if err := c.Check(ctx, project, s.files); err != nil {
 		return nil, err
 	}
 	now := s.now()
 	if id == "" {
 		id = wire.NewID(IDPrefix, now)
 	}
-	t, messages := c.Build(id, now.Unix(), func() string { return wire.NewID(MessagePrefix, now) })
-	body, err := s.store.CreateThread(ctx, project, t, messages)
+	t, messages, store := c.Build(id, now, func() string { return wire.NewID(MessagePrefix, now) })
+	body, err := s.store.CreateThread(ctx, project, t, messages, store)
+	if store != nil || Attach(messages) {
+		s.files.Wake()
+	}
 	if err != nil {
 		if existing, getErr := s.store.Thread(ctx, project, id); getErr == nil {
 			return existing, nil
@@ -85,7 +92,10 @@ func (s *Service) Get(ctx context.Context, project, id string) (json.RawMessage,
 
 // Modify changes a thread and returns it.
 func (s *Service) Modify(ctx context.Context, project, id string, m Modify) (json.RawMessage, error) {
-	if err := s.files.CheckFiles(ctx, project, m.fileIDs()); err != nil {
+	if err := s.files.CheckFiles(ctx, project, m.resources().FileIDs()); err != nil {
+		return nil, err
+	}
+	if err := s.files.CheckStores(ctx, project, m.resources().StoreIDs()); err != nil {
 		return nil, err
 	}
 	body, err := s.store.UpdateThread(ctx, project, id, m.apply)
@@ -99,12 +109,16 @@ func (s *Service) List(ctx context.Context, project string, q Query) (wire.List,
 
 // AddMessage adds a message at the end of a thread that no run holds.
 func (s *Service) AddMessage(ctx context.Context, project, threadID string, n NewMessage) (json.RawMessage, error) {
-	if err := s.files.CheckFiles(ctx, project, n.FileIDs()); err != nil {
+	messages := []NewMessage{n}
+	if err := CheckMessages(ctx, project, s.files, messages); err != nil {
 		return nil, err
 	}
 	now := s.now()
-	m := n.Build(wire.NewID(MessagePrefix, now), threadID, now.Unix())
+	m := messages[0].Build(wire.NewID(MessagePrefix, now), threadID, now.Unix())
 	body, err := s.store.AddMessage(ctx, project, m)
+	if Attach([]*Message{m}) {
+		s.files.Wake()
+	}
 	if busy, ok := errors.AsType[*BusyError](err); ok {
 		return nil, wire.Invalidf("Can't add messages to %s while a run %s is active.", threadID, busy.RunID)
 	}

@@ -6,10 +6,13 @@
 package threads
 
 import (
+	"context"
 	"slices"
+	"time"
 
 	"understudy/api/wire"
 	"understudy/assistants"
+	"understudy/files/vectorstores"
 )
 
 // IDPrefix begins every thread id.
@@ -30,36 +33,59 @@ type Create struct {
 	Messages      []NewMessage
 	ToolResources assistants.ToolResources
 	Metadata      wire.Metadata
+
+	store *vectorstores.Create // to be made along, nil = none
 }
 
 // ReadCreate reads the body of POST /threads.
 func ReadCreate(o *wire.Object, dialect wire.Dialect) (Create, error) {
-	c := Create{
-		Messages:      ReadMessages(o, "messages", dialect),
-		ToolResources: assistants.ReadResources(o),
-		Metadata:      o.Metadata(dialect == wire.V1),
-	}
+	c := Create{Messages: ReadMessages(o, "messages", dialect), Metadata: o.Metadata(dialect == wire.V1)}
+	c.ToolResources, c.store = assistants.ReadNewResources(o)
 	return c, o.Err()
 }
 
-// FileIDs lists every file the thread and its messages name.
-func (c Create) FileIDs() []string {
-	ids := c.ToolResources.FileIDs()
-	for _, m := range c.Messages {
-		ids = append(ids, m.FileIDs()...)
+// Check refuses a thread of which something that it names does not exist, or
+// cannot be searched. It completes what version 1 of the API left open.
+func (c *Create) Check(ctx context.Context, project string, files assistants.Files) error {
+	if err := files.CheckFiles(ctx, project, c.ToolResources.FileIDs()); err != nil {
+		return err
 	}
-	return ids
+	if err := files.CheckStores(ctx, project, c.ToolResources.StoreIDs()); err != nil {
+		return err
+	}
+	if c.store != nil {
+		if err := files.CheckSearchable(ctx, project, helperFiles, c.store.FileIDs); err != nil {
+			return err
+		}
+	}
+	return CheckMessages(ctx, project, files, c.Messages)
 }
 
-// Build makes the thread and its first messages as they will be stored.
-func (c Create) Build(id string, createdAt int64, mint func() string) (*Thread, []*Message) {
-	t := &Thread{ID: id, Object: "thread", CreatedAt: createdAt, Metadata: c.Metadata, ToolResources: c.ToolResources}
+// helperFiles names the files of a vector store that is made along.
+const helperFiles = "tool_resources.file_search.vector_stores[0].file_ids"
+
+// Build makes the thread and its first messages as they will be stored, and the
+// vector store that it has for itself: because it asks for one, or because a
+// message attaches files for file_search and the thread names no store.
+func (c Create) Build(id string, now time.Time, mint func() string) (*Thread, []*Message, *vectorstores.New) {
+	t := &Thread{ID: id, Object: "thread", CreatedAt: now.Unix(), Metadata: c.Metadata, ToolResources: c.ToolResources}
 	messages := make([]*Message, len(c.Messages))
+	var searched []string
 	for i, m := range c.Messages {
-		messages[i] = m.Build(mint(), id, createdAt)
+		messages[i] = m.Build(mint(), id, now.Unix())
 		t.Take(messages[i])
+		searched = append(searched, messages[i].Searched()...)
 	}
-	return t, messages
+	create := vectorstores.Of(nil)
+	switch {
+	case c.store != nil:
+		create = *c.store
+	case len(searched) == 0 || len(t.ToolResources.StoreIDs()) > 0:
+		return t, messages, nil
+	}
+	store := create.With(searched).ForThread(now)
+	t.ToolResources = t.ToolResources.WithStore(store.Store.ID)
+	return t, messages, &store
 }
 
 // Take gives the thread the files that a message attaches for code_interpreter,
@@ -94,11 +120,9 @@ func ReadModify(o *wire.Object, dialect wire.Dialect) (Modify, error) {
 	return m, o.Err()
 }
 
-func (m Modify) fileIDs() []string {
-	if m.CodeInterpreter == nil {
-		return nil
-	}
-	return m.CodeInterpreter.FileIDs
+// resources are those that the request names.
+func (m Modify) resources() assistants.ToolResources {
+	return assistants.ToolResources{CodeInterpreter: m.CodeInterpreter, FileSearch: m.FileSearch}
 }
 
 func (m Modify) apply(t *Thread) {

@@ -130,6 +130,14 @@ func EmptyArray(path string) *Error {
 	}
 }
 
+// MutuallyExclusive is the answer to two fields of which one may be sent.
+func MutuallyExclusive(path, other string) *Error {
+	return &Error{
+		Message: fmt.Sprintf("Mutually exclusive parameters. Ensure you are only providing one of: '%s' or '%s'.", path, other),
+		Param:   path, Code: "mutually_exclusive_parameters",
+	}
+}
+
 func outOfRange(path, kind, side, op, limit, got string) *Error {
 	code := map[string]string{"above maximum": "_above_max_value", "below minimum": "_below_min_value"}[side]
 	return &Error{

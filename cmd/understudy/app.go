@@ -74,15 +74,15 @@ func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, erro
 
 func (a *app) wire(config Config) {
 	models := modelCheck{a.chat}
-	assistantService := assistants.NewService(a.db, a.files, models, time.Now)
+	assistantService := assistants.NewService(a.db, a.stores, models, time.Now)
 	a.engine = runs.NewEngine(runs.EngineOptions{
 		Store: a.db, Model: a.chat, Images: a.files, Logger: a.logger, Now: time.Now, Grace: grace,
 	})
 	options := api.Options{
 		Assistants: assistantService,
-		Threads:    threads.NewService(a.db, a.files, time.Now),
+		Threads:    threads.NewService(a.db, a.stores, time.Now),
 		Runs: runs.NewService(runs.ServiceOptions{
-			Store: a.db, Engine: a.engine, Assistants: assistantService, Threads: a.db, Files: a.files, Models: models, Now: time.Now,
+			Store: a.db, Engine: a.engine, Assistants: assistantService, Threads: a.db, Files: a.stores, Models: models, Now: time.Now,
 		}),
 		Files:        a.files,
 		Uploads:      a.uploads,

@@ -55,10 +55,7 @@ func ReadBatch(o *wire.Object, _ wire.Dialect) ([]NewFile, error) {
 		return list, o.Err()
 	}
 	if o.Has("file_ids") {
-		o.Fail(&wire.Error{
-			Message: "Mutually exclusive parameters: 'file_ids' and 'files'. Send one of them.",
-			Param:   "files", Code: "mutually_exclusive_parameters",
-		})
+		o.Fail(wire.MutuallyExclusive("file_ids", "files"))
 	}
 	o.IgnoreNull("file_ids")
 	list := readFiles(o)

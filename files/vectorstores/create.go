@@ -1,6 +1,7 @@
 package vectorstores
 
 import (
+	"slices"
 	"time"
 
 	"understudy/api/wire"
@@ -62,6 +63,33 @@ type New struct {
 	Files []NewFile
 }
 
+// Change is what happens to vector stores in the transaction of another object
+// that names them.
+type Change struct {
+	New     *New      // a store to be made
+	StoreID string    // the store that the members below speak of
+	Attach  []NewFile // files it shall have; those it has stay
+	Detach  []string  // files it shall not have
+	At      int64     // unix seconds
+}
+
+// Keeping makes the change that a store needs to hold the wanted files in place
+// of those it held before. The store is made when storeID is "" and there is
+// something to hold.
+func Keeping(storeID string, before, wanted []string, now time.Time) Change {
+	if storeID == "" {
+		if len(wanted) == 0 {
+			return Change{}
+		}
+		n := Of(wanted).Build(NewID(), now)
+		return Change{New: &n}
+	}
+	without := func(ids, others []string) []string {
+		return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(others, id) })
+	}
+	return Change{StoreID: storeID, Attach: filesOf(without(wanted, before), DefaultChunking), Detach: without(before, wanted), At: now.Unix()}
+}
+
 // Build makes the store as it will be stored.
 func (c Create) Build(id string, now time.Time) New {
 	v := &VectorStore{
@@ -72,6 +100,12 @@ func (c Create) Build(id string, now time.Time) New {
 	n := New{Store: v, Files: filesOf(c.FileIDs, c.Chunking)}
 	v.Count(InProgress, len(n.Files))
 	return n
+}
+
+// With returns c with more files.
+func (c Create) With(fileIDs []string) Create {
+	c.FileIDs = unique(append(slices.Clone(c.FileIDs), fileIDs...))
+	return c
 }
 
 // ForThread is Build for a store that a thread has for itself: it goes a week

@@ -46,7 +46,7 @@ func (s *Service) Start() {
 		s.queue.wg.Go(s.queue.work)
 	}
 	s.queue.wg.Go(s.queue.purge)
-	s.Wake()
+	s.sweep()
 }
 
 // Stop breaks off what is being indexed, which the next start takes up again,
@@ -59,14 +59,17 @@ func (s *Service) Stop() {
 	s.queue.wg.Wait()
 }
 
-// Wake tells the workers that there may be files to index or rows to remove. It
-// is called behind every commit that made some, and by what deletes files.
+// Wake tells the workers that there may be files to index. It is called behind
+// every commit that attached some.
 func (s *Service) Wake() {
 	for range s.Workers {
 		poke(s.queue.waiting)
 	}
-	poke(s.queue.purging)
 }
+
+// sweep lets what is gone be removed. It is called behind every commit that may
+// have taken something out of a store.
+func (s *Service) sweep() { poke(s.queue.purging) }
 
 func poke(c chan struct{}) {
 	select {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -46,7 +47,7 @@ func NewService(o Options) *Service {
 
 // Create adds a store. id is the client's choice, or "" to mint one.
 func (s *Service) Create(ctx context.Context, project, id string, c Create) (json.RawMessage, error) {
-	if err := s.CheckAttach(ctx, project, "file_ids", c.FileIDs); err != nil {
+	if err := s.CheckSearchable(ctx, project, "file_ids", c.FileIDs); err != nil {
 		return nil, err
 	}
 	if id == "" {
@@ -91,7 +92,7 @@ func (s *Service) Delete(ctx context.Context, project, id string) error {
 		return wire.OrNoSuch(err, noun, id)
 	}
 	s.changed(id)
-	s.Wake()
+	s.sweep()
 	return nil
 }
 
@@ -101,7 +102,7 @@ func (s *Service) Delete(ctx context.Context, project, id string) error {
 func (s *Service) Expire(ctx context.Context) error {
 	ended, err := s.Store.ExpireVectorStores(ctx, s.Now())
 	if ended {
-		s.Wake()
+		s.sweep()
 	}
 	return err
 }
@@ -118,9 +119,9 @@ func (s *Service) CheckStores(ctx context.Context, project string, ids []string)
 	return err
 }
 
-// CheckAttach refuses files that do not exist, and files of which the name says
+// CheckSearchable refuses files that do not exist, and files of which the name says
 // that no text can be had of them; param names the field of the request.
-func (s *Service) CheckAttach(ctx context.Context, project, param string, ids []string) error {
+func (s *Service) CheckSearchable(ctx context.Context, project, param string, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -140,9 +141,20 @@ func (s *Service) CheckAttach(ctx context.Context, project, param string, ids []
 	return nil
 }
 
+// CheckFiles answers the API's 404 for the first id the project has no file for.
+func (s *Service) CheckFiles(ctx context.Context, project string, ids []string) error {
+	return s.Files.CheckFiles(ctx, project, ids)
+}
+
+// Searchable answers those of the files of which the name says that they have text.
+func (s *Service) Searchable(ctx context.Context, project string, ids []string) ([]string, error) {
+	names, err := s.Store.FileNames(ctx, project, ids)
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !extract.Supported(names[id]) }), err
+}
+
 // Attach adds a file to a store and returns it, in progress.
 func (s *Service) Attach(ctx context.Context, project, storeID string, f NewFile) (json.RawMessage, error) {
-	if err := s.CheckAttach(ctx, project, "file_id", []string{f.FileID}); err != nil {
+	if err := s.CheckSearchable(ctx, project, "file_id", []string{f.FileID}); err != nil {
 		return nil, err
 	}
 	return s.attach(ctx, project, storeID, []NewFile{f}, nil)
@@ -151,7 +163,7 @@ func (s *Service) Attach(ctx context.Context, project, storeID string, f NewFile
 // AttachBatch adds files to a store together and returns the batch. id is the
 // client's choice, or "" to mint one.
 func (s *Service) AttachBatch(ctx context.Context, project, storeID, id string, list []NewFile) (json.RawMessage, error) {
-	if err := s.CheckAttach(ctx, project, "file_ids", idsOf(list)); err != nil {
+	if err := s.CheckSearchable(ctx, project, "file_ids", idsOf(list)); err != nil {
 		return nil, err
 	}
 	if id == "" {
@@ -170,6 +182,7 @@ func (s *Service) attach(ctx context.Context, project, storeID string, list []Ne
 	}
 	s.changed(storeID)
 	s.Wake()
+	s.sweep() // a file that was there before made way
 	return body, nil
 }
 
@@ -214,7 +227,7 @@ func (s *Service) Detach(ctx context.Context, project, storeID, fileID string) e
 		return s.orNoFile(ctx, err, project, storeID, fileID)
 	}
 	s.changed(storeID)
-	s.Wake()
+	s.sweep()
 	return nil
 }
 
@@ -255,6 +268,6 @@ func (s *Service) CancelBatch(ctx context.Context, project, storeID, id string) 
 		return nil, s.orNoBatch(ctx, err, project, storeID, id)
 	}
 	s.changed(storeID)
-	s.Wake()
+	s.sweep()
 	return body, nil
 }

@@ -99,7 +99,7 @@ func (s *Service) changed(storeID string) { s.changes.post(storeID) }
 // store.
 func (s *Service) FilesDeleted() {
 	s.changes.postAll()
-	s.Wake()
+	s.sweep()
 }
 
 // await reads again with every change of the store until the answer is settled

@@ -6,6 +6,7 @@ import (
 	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
+	"understudy/files/vectorstores"
 	"understudy/runs"
 	"understudy/threads"
 )
@@ -20,7 +21,7 @@ func (s *suite) objects() {
 	same(s, m)(s.Message(ctx, ours, t.ID, m.ID))
 
 	a.Model, t.Metadata, m.Metadata = "other", wire.Metadata{"k": "v"}, wire.Metadata{"k": "w"}
-	same(s, a)(s.UpdateAssistant(ctx, ours, a.ID, func(a *assistants.Assistant) { a.Model = "other" }))
+	same(s, a)(s.UpdateAssistant(ctx, ours, a.ID, func(a *assistants.Assistant) vectorstores.Change { a.Model = "other"; return vectorstores.Change{} }))
 	same(s, t)(s.UpdateThread(ctx, ours, t.ID, func(t *threads.Thread) { t.Metadata = wire.Metadata{"k": "v"} }))
 	same(s, m)(s.UpdateMessage(ctx, ours, t.ID, m.ID, func(m *threads.Message) { m.Metadata = wire.Metadata{"k": "w"} }))
 	same(s, a)(s.Assistant(ctx, ours, a.ID))
@@ -36,7 +37,10 @@ func (s *suite) objects() {
 	s.missing(s.DeleteAssistant(ctx, ours, a.ID))
 	s.missing(s.DeleteThread(ctx, ours, t.ID))
 	s.missing(s.DeleteMessage(ctx, ours, t.ID, m.ID))
-	missing(s)(s.UpdateAssistant(ctx, ours, a.ID, func(*assistants.Assistant) { s.Error("a deleted assistant was changed") }))
+	missing(s)(s.UpdateAssistant(ctx, ours, a.ID, func(*assistants.Assistant) vectorstores.Change {
+		s.Error("a deleted assistant was changed")
+		return vectorstores.Change{}
+	}))
 	missing(s)(s.UpdateThread(ctx, ours, t.ID, func(*threads.Thread) { s.Error("a deleted thread was changed") }))
 }
 
@@ -52,7 +56,7 @@ func (s *suite) isolation() {
 	require.NoError(s, err)
 
 	missing(s)(s.Assistant(ctx, theirs, a.ID))
-	missing(s)(s.UpdateAssistant(ctx, theirs, a.ID, func(*assistants.Assistant) { s.Error("shown") }))
+	missing(s)(s.UpdateAssistant(ctx, theirs, a.ID, func(*assistants.Assistant) vectorstores.Change { s.Error("shown"); return vectorstores.Change{} }))
 	s.missing(s.DeleteAssistant(ctx, theirs, a.ID))
 	missing(s)(s.Thread(ctx, theirs, t.ID))
 	missing(s)(s.UpdateThread(ctx, theirs, t.ID, func(*threads.Thread) { s.Error("shown") }))
@@ -101,8 +105,8 @@ func (s *suite) taken() {
 	ctx := s.Context()
 	a, t := s.assistant(), s.thread()
 	for name, create := range map[string]func() error{
-		"assistant": func() error { _, err := s.CreateAssistant(ctx, theirs, a); return err },
-		"thread":    func() error { _, err := s.CreateThread(ctx, theirs, t, nil); return err },
+		"assistant": func() error { _, err := s.CreateAssistant(ctx, theirs, a, nil); return err },
+		"thread":    func() error { _, err := s.CreateThread(ctx, theirs, t, nil, nil); return err },
 		"thread of a run": func() error {
 			_, err := s.CreateRun(ctx, theirs, runs.NewRun{Run: newRun(t.ID, runs.Queued), Thread: t})
 			return err
@@ -111,6 +115,6 @@ func (s *suite) taken() {
 		require.ErrorContains(s, create(), "already in use", name)
 	}
 	require.NoError(s, s.DeleteAssistant(ctx, ours, a.ID))
-	_, err := s.CreateAssistant(ctx, ours, a)
+	_, err := s.CreateAssistant(ctx, ours, a, nil)
 	require.ErrorContains(s, err, "already in use", "the id of a deleted object is a cursor and cannot be had again")
 }

@@ -101,7 +101,7 @@ func (s *suite) lists() []paged {
 	for i := range listLength {
 		add("assistants", s.assistant().ID)
 		listed := &threads.Thread{ID: wire.NewID(threads.IDPrefix, made), Metadata: wire.Metadata{"listed": "yes"}}
-		_, err := s.CreateThread(ctx, ours, listed, nil)
+		_, err := s.CreateThread(ctx, ours, listed, nil, nil)
 		require.NoError(s, err)
 		add("threads", listed.ID)
 		add("threads by metadata", listed.ID)
@@ -156,14 +156,14 @@ func (s *suite) threadsByMetadata() {
 	var wanted []string
 	for i := range 1200 {
 		t := &threads.Thread{ID: wire.NewID(threads.IDPrefix, made), Metadata: wire.Metadata{"n": strconv.Itoa(i % 400), "all": "x"}}
-		_, err := s.CreateThread(ctx, ours, t, nil)
+		_, err := s.CreateThread(ctx, ours, t, nil, nil)
 		require.NoError(s, err)
 		if i%400 == 7 {
 			wanted = append(wanted, t.ID)
 		}
 	}
 	last := wire.NewID(threads.IDPrefix, made)
-	_, err := s.CreateThread(ctx, ours, &threads.Thread{ID: last}, nil)
+	_, err := s.CreateThread(ctx, ours, &threads.Thread{ID: last}, nil, nil)
 	require.NoError(s, err)
 	for _, tc := range []struct {
 		name string

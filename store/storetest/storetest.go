@@ -83,12 +83,12 @@ var made = time.Unix(1_700_000_000, 0)
 
 func (s *suite) assistant() *assistants.Assistant {
 	a := &assistants.Assistant{ID: wire.NewID(assistants.IDPrefix, made), Object: "assistant", CreatedAt: made.Unix(), Model: "m"}
-	return created(s, a)(s.CreateAssistant(s.Context(), ours, a))
+	return created(s, a)(s.CreateAssistant(s.Context(), ours, a, nil))
 }
 
 func (s *suite) thread() *threads.Thread {
 	t := &threads.Thread{ID: wire.NewID(threads.IDPrefix, made), Object: "thread", CreatedAt: made.Unix()}
-	return created(s, t)(s.CreateThread(s.Context(), ours, t, nil))
+	return created(s, t)(s.CreateThread(s.Context(), ours, t, nil, nil))
 }
 
 // newMessage is a message that is not stored yet.

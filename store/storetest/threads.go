@@ -16,7 +16,7 @@ func (s *suite) messageOrder() {
 	ctx := s.Context()
 	t := &threads.Thread{ID: wire.NewID(threads.IDPrefix, made)}
 	first := []*threads.Message{newMessage(t.ID, threads.User, "1"), newMessage(t.ID, threads.Assistant, "2"), newMessage(t.ID, threads.User, "3")}
-	_, err := s.CreateThread(ctx, ours, t, first)
+	_, err := s.CreateThread(ctx, ours, t, first, nil)
 	require.NoError(s, err)
 	added := make([]string, 20)
 	var adding sync.WaitGroup
