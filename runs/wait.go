@@ -30,10 +30,10 @@ func (s *Service) Wait(ctx context.Context, project, threadID, id string, hold t
 		select {
 		case <-settled:
 		case <-retry:
-		case <-over.C:
-			return body, nil
+		case <-over.C: // it may have begun meanwhile
+			return s.Get(ctx, project, threadID, id)
 		case <-s.engine.stopped:
-			return body, nil
+			return s.Get(ctx, project, threadID, id)
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
