@@ -36,6 +36,11 @@ type shelf struct{ length, threads int }
 // stock is how many threads there are of each length: a million messages in all.
 var stock = []shelf{{100_000, 1}, {10_000, 40}, {1_000, 470}, {100, 300}}
 
+// visited are the threads of 100 messages that flows may make longer, and
+// untouched is one that they leave as it is.
+func (l *library) visited() []libraryThread { return l.threads[100][1:] }
+func (l *library) untouched() libraryThread { return l.threads[100][0] }
+
 // newLibrary makes threads with one message through the API, and copies the
 // messages in the database itself: over the API it would take minutes.
 func (b *bench) newLibrary(ctx context.Context) (*library, error) {

@@ -102,8 +102,14 @@ func measureSpeed(ctx context.Context, s settings, out io.Writer) (missed int, e
 			fmt.Fprintf(out, "%2d %s: NOT MEASURED: %s\n", i+1, r.name, lack.why)
 			skipped++
 			continue
-		} else if err != nil {
-			return missed, fmt.Errorf("row %d: %w", i+1, err)
+		}
+		if ctx.Err() != nil {
+			return missed, ctx.Err()
+		}
+		if err != nil {
+			fmt.Fprintf(out, "%2d %s: FAIL: %v\n", i+1, r.name, err)
+			missed++
+			continue
 		}
 		missed += r.print(out, i+1, values)
 	}

@@ -27,7 +27,7 @@ func threadGrowth(ctx context.Context, b *bench) ([][]float64, error) {
 			return nil, err
 		}
 		long, err1 := newClosed(1, nil, s.revisiting(l.threads[10_000]))
-		short, err2 := newClosed(1, nil, s.revisiting(l.threads[100]))
+		short, err2 := newClosed(1, nil, s.revisiting(l.visited()))
 		fromLong, err3 := newClosed(1, nil, s.prompting(upstream, l.threads[10_000]))
 		fromSome, err4 := newClosed(1, nil, s.prompting(upstream, l.threads[1_000]))
 		fromNone, err5 := newClosed(1, nil, s.prompting(upstream, nil))
