@@ -18,7 +18,7 @@ func TestLibrary(t *testing.T) {
 	t.Cleanup(func() { stock = old })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	b, err := newBench(ctx, settings{rounds: 1, slice: time.Millisecond, dir: t.TempDir()})
+	b, err := newBench(ctx, settings{rounds: 1, slice: time.Millisecond, dir: t.TempDir(), binary: builtServer(t)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, b.tearDown()) }()
 	_, err = b.visit(ctx, func(l *library, s *server) ([][]float64, error) {

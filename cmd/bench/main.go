@@ -19,6 +19,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,14 +37,14 @@ type settings struct {
 	profile string // where profiles go; empty = measure instead
 }
 
-// section is one table of figures. It reports how many missed their aim.
+// section is one table of figures. Its rows are numbered from 1.
 type section struct {
-	name    string
-	measure func(context.Context, settings, io.Writer) (missed int, err error)
+	name, title string
+	rows        []row
 }
 
 var sections = []section{
-	{"speed", measureSpeed},
+	{"speed", "Speed, durability full, the tape on", rowsOfSpeed},
 }
 
 func main() {
@@ -59,7 +60,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) > 0 && args[0] == roleWord {
 		return play(ctx, args[1:], out)
 	}
-	s, names, err := parse(args)
+	s, chosen, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
@@ -68,16 +69,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if s.profile != "" {
 		return profile(ctx, s, out)
 	}
+	b, err := newBench(ctx, s)
+	if err != nil {
+		return err
+	}
 	missed := 0
-	for _, section := range sections {
-		if names != "" && !listed(names, section.name) {
-			continue
-		}
-		n, err := section.measure(ctx, s, out)
-		if err != nil {
-			return fmt.Errorf("%s: %w", section.name, err)
-		}
-		missed += n
+	for _, section := range chosen {
+		missed += section.measure(ctx, b, out)
+	}
+	if err := errors.Join(ctx.Err(), b.tearDown()); err != nil {
+		return err
 	}
 	if missed > 0 {
 		return fmt.Errorf("%d figures miss what they must reach", missed)
@@ -85,43 +86,57 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// parse reads the command line; names are the sections to measure.
-func parse(args []string) (s settings, names string, err error) {
-	rows := ""
+// parse reads the command line, and says which sections are to be measured.
+func parse(args []string) (s settings, chosen []section, err error) {
+	rows, names := "", ""
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&s.rounds, "rounds", 9, "rounds of one slice of every load")
 	flags.DurationVar(&s.slice, "slice", 600*time.Millisecond, "length of a slice")
-	flags.StringVar(&rows, "rows", "", "numbers of the rows to measure, with commas between them (default: all)")
+	flags.StringVar(&rows, "rows", "", "numbers of the rows to measure, with commas between them (default: all); they are of the first table that -sections names")
 	flags.StringVar(&names, "sections", "", "names of the tables to measure, with commas between them (default: all)")
 	flags.StringVar(&s.dir, "dir", ".", "directory on the disk to measure; what is made in it is removed again")
 	flags.StringVar(&s.binary, "server", "", "built server to measure (default: this module's)")
 	flags.StringVar(&s.sdk, "sdk", ".sdk", "where make sdk-install has put the SDKs")
 	flags.StringVar(&s.profile, "profile", "", "profile the server under load instead, and put the profiles into this directory")
 	if err := flags.Parse(args); err != nil {
-		return s, "", err
+		return s, nil, err
 	}
 	if s.rounds < 1 || s.slice <= 0 {
-		return s, "", errors.New("there must be at least one round, of slices that last; write -rounds 9 -slice 600ms instead")
+		return s, nil, errors.New("there must be at least one round, of slices that last; write -rounds 9 -slice 600ms instead")
 	}
-	for text := range strings.SplitSeq(rows, ",") {
-		if rows == "" {
-			break
+	chosen, err = choose(names)
+	if err == nil && rows != "" {
+		if names == "" {
+			chosen = sections[:1]
 		}
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > len(rowsOfSpeed) {
-			return s, "", fmt.Errorf("-rows: there is no row %q; write 1,3 instead, up to %d", text, len(rowsOfSpeed))
-		}
-		s.rows = append(s.rows, n)
+		s.rows, err = numbers(rows, len(chosen[0].rows))
 	}
-	return s, names, nil
+	return s, chosen, err
 }
 
-// listed reports whether a list with commas has the name.
-func listed(list, name string) bool {
-	for text := range strings.SplitSeq(list, ",") {
-		if text == name {
-			return true
-		}
+// choose returns the sections of a list with commas; all for none.
+func choose(names string) (chosen []section, err error) {
+	if names == "" {
+		return sections, nil
 	}
-	return false
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(sections, func(s section) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("-sections: there is no table %q; write %s instead", name, sections[0].name)
+		}
+		chosen = append(chosen, sections[i])
+	}
+	return chosen, nil
+}
+
+// numbers reads a list with commas of numbers from 1 to most.
+func numbers(list string, most int) (all []int, err error) {
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > most {
+			return nil, fmt.Errorf("-rows: there is no row %q; write 1,3 instead, up to %d", text, most)
+		}
+		all = append(all, n)
+	}
+	return all, nil
 }

@@ -84,37 +84,28 @@ type notMeasured struct{ why string }
 
 func (e *notMeasured) Error() string { return e.why }
 
-// measureSpeed measures the rows and prints the table, a row as soon as it is known.
-func measureSpeed(ctx context.Context, s settings, out io.Writer) (missed int, err error) {
-	b, err := newBench(ctx, s)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, b.tearDown()) }()
-	fmt.Fprintf(out, "Speed, durability full, the tape on; %d rounds of %v slices: median (min..max), must, stretch\n", s.rounds, s.slice)
+// measure measures the rows and prints each as soon as it is known. It counts
+// the figures that miss their aim; a row that breaks is one.
+func (s section) measure(ctx context.Context, b *bench, out io.Writer) (missed int) {
+	fmt.Fprintf(out, "%s; %d rounds of %v slices: median (min..max), must, stretch\n", s.title, b.rounds, b.slice)
 	began, skipped := time.Now(), 0
-	for i, r := range rowsOfSpeed {
-		if len(s.rows) > 0 && !slices.Contains(s.rows, i+1) {
+	for i, r := range s.rows {
+		if ctx.Err() != nil || len(b.rows) > 0 && !slices.Contains(b.rows, i+1) {
 			continue
 		}
 		values, err := r.measure(ctx, b)
 		if lack, ok := errors.AsType[*notMeasured](err); ok {
 			fmt.Fprintf(out, "%2d %s: NOT MEASURED: %s\n", i+1, r.name, lack.why)
 			skipped++
-			continue
-		}
-		if ctx.Err() != nil {
-			return missed, ctx.Err()
-		}
-		if err != nil {
+		} else if err != nil {
 			fmt.Fprintf(out, "%2d %s: FAIL: %v\n", i+1, r.name, err)
 			missed++
-			continue
+		} else {
+			missed += r.print(out, i+1, values)
 		}
-		missed += r.print(out, i+1, values)
 	}
 	fmt.Fprintf(out, "%d missed, %d not measured, %v\n", missed, skipped, time.Since(began).Round(time.Second))
-	return missed, nil
+	return missed
 }
 
 // print writes the row's lines and counts its misses.

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"fmt"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,4 +34,33 @@ func TestRowsAreWhatTheyShow(t *testing.T) {
 			require.NotEmpty(t, f.stretch, "row %d %s", i+1, f.name)
 		}
 	}
+}
+
+// A row that breaks, or that cannot be measured here, leaves the others alone.
+func TestSectionGoesOn(t *testing.T) {
+	values := func(v float64) func(context.Context, *bench) ([][]float64, error) {
+		return func(context.Context, *bench) ([][]float64, error) { return [][]float64{{v}}, nil }
+	}
+	failing := func(err error) func(context.Context, *bench) ([][]float64, error) {
+		return func(context.Context, *bench) ([][]float64, error) { return nil, fmt.Errorf("measuring: %w", err) }
+	}
+	one := []figure{{"", atMost(1, ""), "-"}}
+	s := section{name: "s", title: "Title", rows: []row{
+		{"lacking", one, failing(&notMeasured{"no strace"})},
+		{"broken", one, failing(io.ErrUnexpectedEOF)},
+		{"bad", one, values(2)},
+		{"good", one, values(1)},
+	}}
+	var out bytes.Buffer
+	require.Equal(t, 2, s.measure(t.Context(), &bench{settings: settings{rounds: 1}}, &out))
+	require.Contains(t, out.String(), " 1 lacking: NOT MEASURED: no strace\n 2 broken: FAIL: measuring: unexpected EOF\n 3 bad ")
+	require.Regexp(t, `(?m)^ 3 bad .* FAIL\n 4 good .* pass\n2 missed, 1 not measured, `, out.String())
+
+	out.Reset()
+	require.Equal(t, 0, s.measure(t.Context(), &bench{settings: settings{rounds: 1, rows: []int{1, 4}}}, &out))
+	require.NotContains(t, out.String(), "bad")
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Equal(t, 0, s.measure(ended, &bench{}, &out), "an interrupt ends it")
 }

@@ -67,7 +67,7 @@ func newBench(ctx context.Context, s settings) (_ *bench, err error) {
 
 // build builds the server of this module.
 func build(ctx context.Context, path string, flags ...string) error {
-	arguments := append(append([]string{"build", "-o", path}, flags...), "understudy/cmd/understudy")
+	arguments := append(append([]string{"build", "-ldflags=-s -w", "-o", path}, flags...), "understudy/cmd/understudy")
 	command := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // a path of our own
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := command.CombinedOutput(); err != nil {
