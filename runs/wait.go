@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"understudy/api/wire"
 )
 
 // waitingPoll is how often a run is looked at that this process is not driving:
@@ -17,15 +19,18 @@ func (s *Service) Wait(ctx context.Context, project, threadID, id string, hold t
 	defer over.Stop()
 	for {
 		settled, retry := s.engine.watch(id) // asked before the store, so that no end is missed
-		body, err := s.Get(ctx, project, threadID, id)
+		since := s.engine.begun(id)
+		body, err := s.store.Run(ctx, project, threadID, id)
 		if err != nil {
-			return nil, err
+			return nil, wire.OrNoSuch(err, noun, id)
 		}
-		var run struct {
-			Status Status `json:"status"`
-		}
-		if err := json.Unmarshal(body, &run); err != nil || run.Status.Settled() {
-			return body, err
+		if since == 0 { // else it is at work, and no status needs to be read
+			var run struct {
+				Status Status `json:"status"`
+			}
+			if err := json.Unmarshal(body, &run); err != nil || run.Status.Settled() {
+				return body, err
+			}
 		}
 		select {
 		case <-settled:

@@ -13,7 +13,7 @@ import (
 func (db *DB) Recording(ctx context.Context, project, threadID, id string) (recording *runs.Recording, err error) {
 	err = db.View(ctx, func(r Reader) error {
 		row := r.QueryRow("SELECT "+recordColumns+" FROM runs o WHERE "+ownedBy+" AND o.id = $3", threadID, project, id)
-		record, err := scanRecord(row.Scan)
+		record, err := scanRecord(db.tails, row)
 		if err != nil {
 			return orNoThread(r, err, project, threadID)
 		}

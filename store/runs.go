@@ -20,6 +20,7 @@ func (db *DB) CreateRun(ctx context.Context, project string, n runs.NewRun) (jso
 	if err != nil {
 		return nil, err
 	}
+	run := keepRun(project, n.Run, runs.Spent{}, spentNothing, string(body))
 	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
 		if err := openThread(tx, project, n); err != nil {
 			return err
@@ -27,7 +28,7 @@ func (db *DB) CreateRun(ctx context.Context, project string, n runs.NewRun) (jso
 		if _, err := insertMessages(tx, project, n.Messages, tokens); err != nil {
 			return err
 		}
-		return insertRun(tx, project, n, body)
+		return insertRun(tx, n, run)
 	})
 }
 
@@ -65,16 +66,22 @@ func openThread(tx *Tx, project string, n runs.NewRun) error {
 	return err
 }
 
-func insertRun(tx *Tx, project string, n runs.NewRun, body json.RawMessage) error {
+// spentNothing is the spent column of a new run.
+var spentNothing = func() string {
 	spent, err := json.Marshal(runs.Spent{})
-	if err != nil {
-		return err
+	if err != nil { // numbers encode
+		panic(err)
 	}
-	r := n.Run
-	_, err = tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, upstream, spent, body)
+	return string(spent)
+}()
+
+func insertRun(tx *Tx, n runs.NewRun, k *keptRun) error {
+	r := &k.run
+	_, err := tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, upstream, spent, body)
 		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		r.ThreadID, project, r.ID, flag(r.Status.Active()), flag(r.Status.Runnable()), r.ExpiresAt,
-		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, n.Upstream, string(spent), string(body))
+		r.ThreadID, k.project, r.ID, flag(r.Status.Active()), flag(r.Status.Runnable()), r.ExpiresAt,
+		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, n.Upstream, k.spent, k.body)
+	tx.onCommit(func(db *DB) { db.tails.wrote(k) })
 	if constraint, ok := IsUnique(err); ok && constraint == "runs.thread_id" { // another process took the lock
 		return &threads.BusyError{}
 	}
@@ -83,6 +90,9 @@ func insertRun(tx *Tx, project string, n runs.NewRun, body json.RawMessage) erro
 
 // Run implements runs.Store.
 func (db *DB) Run(ctx context.Context, project, threadID, id string) (json.RawMessage, error) {
+	if kept := db.tails.run(threadID, id); kept != nil && kept.project == project {
+		return json.RawMessage(kept.body), nil
+	}
 	return child(db.Read(ctx), "runs", project, threadID, id)
 }
 
@@ -106,20 +116,18 @@ func (db *DB) ActiveRun(ctx context.Context, project, threadID string) (string, 
 }
 
 // recordColumns are what scanRecord reads of a run.
-const recordColumns = "project_id, lease_owner, lease_until, epoch, upstream, spent, body"
+const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, upstream, spent, body"
 
-func scanRecord(scan func(...any) error) (*runs.Record, error) {
+func scanRecord(kept *tails, row Row) (*runs.Record, error) {
 	r := &runs.Record{Run: &runs.Run{}}
+	var threadID, id string
 	var until int64
 	var spent, body []byte
-	if err := scan(&r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &r.Upstream, &spent, &body); err != nil {
+	if err := row.Scan(&threadID, &id, &r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &r.Upstream, &spent, &body); err != nil {
 		return nil, notFound(err)
 	}
 	r.Lease.Until = time.UnixMilli(until)
-	if err := json.Unmarshal(spent, &r.Spent); err != nil {
-		return nil, fmt.Errorf("decode what a run spent: %w", err)
-	}
-	if err := json.Unmarshal(body, r.Run); err != nil {
+	if err := kept.run(threadID, id).restore(r, spent, body); err != nil {
 		return nil, fmt.Errorf("decode a run: %w", err)
 	}
 	return r, nil
@@ -129,7 +137,7 @@ func scanRecord(scan func(...any) error) (*runs.Record, error) {
 func (db *DB) ChangeRun(ctx context.Context, project, threadID, id string, decide func(*runs.Record) (*runs.Change, error)) (body json.RawMessage, err error) {
 	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
 		row := tx.QueryRow("SELECT "+recordColumns+" FROM runs o WHERE "+ownedBy+" AND o.id = $3", threadID, project, id)
-		record, err := scanRecord(row.Scan)
+		record, err := scanRecord(tx.db.tails, row)
 		if err != nil {
 			return orNoThread(tx, err, project, threadID)
 		}
@@ -144,7 +152,7 @@ func (db *DB) Advance(ctx context.Context, runID string, lease runs.Lease, decid
 	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
 		row := tx.QueryRow("SELECT "+recordColumns+` FROM runs o WHERE id = $1 AND lease_owner = $2 AND epoch = $3
 			AND EXISTS (SELECT 1 FROM threads t WHERE t.id = o.thread_id AND t.body IS NOT NULL)`, runID, lease.Owner, lease.Epoch)
-		record, err := scanRecord(row.Scan)
+		record, err := scanRecord(tx.db.tails, row)
 		if err != nil {
 			return orLost(err)
 		}
@@ -176,11 +184,13 @@ func writeChange(tx *Tx, project string, c *runs.Change, body json.RawMessage) e
 	if err != nil {
 		return err
 	}
+	k := keepRun(project, c.Run, c.Spent, string(spent), string(body))
 	if _, err := tx.Exec(`UPDATE runs SET active = $1, runnable = $2, expires_at = $3, lease_owner = $4, lease_until = $5, epoch = $6, spent = $7, body = $8
 		WHERE id = $9`, flag(c.Run.Status.Active()), flag(c.Run.Status.Runnable()), c.Run.ExpiresAt,
-		c.Lease.Owner, millis(c.Lease.Until), c.Lease.Epoch, string(spent), string(body), c.Run.ID); err != nil {
+		c.Lease.Owner, millis(c.Lease.Until), c.Lease.Epoch, k.spent, k.body, c.Run.ID); err != nil {
 		return err
 	}
+	tx.onCommit(func(db *DB) { db.tails.wrote(k) })
 	for _, m := range c.Messages {
 		if _, err := insertMessage(tx, project, m); err != nil {
 			return err
@@ -257,7 +267,7 @@ func claim(tx *Tx, id string, lease runs.Lease, now time.Time) (*runs.Record, er
 	if err != nil || n == 0 {
 		return nil, err
 	}
-	return scanRecord(tx.QueryRow("SELECT "+recordColumns+" FROM runs WHERE id = $1", id).Scan)
+	return scanRecord(tx.db.tails, tx.QueryRow("SELECT "+recordColumns+" FROM runs WHERE id = $1", id))
 }
 
 // Extend implements runs.EngineStore.

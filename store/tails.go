@@ -46,6 +46,7 @@ type tail struct {
 	messages []*runs.MessageRecord // oldest first
 	steps    []*runs.StepRecord    // of tool calls, ordered as ToolSteps orders them
 	sent     []byte                // hashes of the newest model call's messages, which are all stored
+	runs     []*keptRun            // the newest that were written, oldest first
 	size     int
 }
 
@@ -246,7 +247,7 @@ func (t *tails) bound(kept *tail) {
 	for kept.size > t.limit/tailShare && len(kept.messages) > 1 {
 		t.trim(kept, len(kept.messages)/2)
 	}
-	if kept.size > t.limit/tailShare {
+	if kept.size > t.limit/tailShare { // be it of one message, or of all that is not messages
 		t.drop(kept.thread)
 	}
 	for t.size > t.limit {

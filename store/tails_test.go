@@ -55,6 +55,22 @@ func requireTold(t require.TestingT, db *DB, threadID string) {
 			before = since
 		}
 	}
+	stored, err := readItems(db.Read(ctx), "SELECT id, body FROM runs WHERE thread_id = $1 ORDER BY seq", threadID)
+	require.NoError(t, err)
+	for _, run := range stored {
+		got, err := db.Run(ctx, "p", threadID, run.ID)
+		require.NoError(t, err)
+		require.Equal(t, string(run.JSON), string(got))
+		_, err = db.Run(ctx, "another project", threadID, run.ID)
+		require.ErrorContains(t, err, "No thread found")
+		_, err = db.ChangeRun(ctx, "p", threadID, run.ID, func(r *runs.Record) (*runs.Change, error) {
+			decided, err := wire.Marshal(r.Run)
+			require.NoError(t, err)
+			require.Equal(t, string(run.JSON), string(decided))
+			return nil, nil
+		})
+		require.NoError(t, err)
+	}
 }
 
 var errChanged = errors.New("the caller changed his mind")
@@ -88,11 +104,12 @@ func (h *history) create(n int) (string, error) {
 }
 
 // run makes a run that calls tools, gets their outputs and answers, as far as steps says.
-func (h *history) run(thread string, steps int) error {
-	ctx, id := context.Background(), h.id("run_")
+func (h *history) run(thread string, steps int) (id string, err error) {
+	ctx := context.Background()
+	id = h.id("run_")
 	run := &runs.Run{ID: id, Object: "thread.run", ThreadID: thread, Status: runs.Completed}
 	if _, err := h.db.CreateRun(ctx, "p", runs.NewRun{Run: run, Messages: []*threads.Message{h.message(thread, 10)}}); err != nil {
-		return err
+		return id, err
 	}
 	output, calls := "sunny", func(output *string) *runs.Step {
 		return &runs.Step{ID: "step_" + id, RunID: id, ThreadID: thread, Type: runs.ToolCalls, Details: runs.StepDetails{Type: runs.ToolCalls, ToolCalls: []runs.ToolCall{
@@ -106,12 +123,14 @@ func (h *history) run(thread string, steps int) error {
 		{Steps: []*runs.StepRecord{{Step: calls(&output), Turn: 1, Tokens: 9, State: json.RawMessage(`{"a":1}`)}}},
 		{Messages: []*runs.MessageRecord{{Message: said, Turn: 2, Tokens: 7}}},
 	}[:steps] {
-		change.Run = run
+		started := *run
+		started.StartedAt = wire.Ptr(int64(len(change.Steps)))
+		change.Run, change.Spent.Turns = &started, 1
 		if _, err := h.db.ChangeRun(ctx, "p", thread, id, func(*runs.Record) (*runs.Change, error) { return &change, nil }); err != nil {
-			return err
+			return id, err
 		}
 	}
-	return nil
+	return id, nil
 }
 
 // newest is the id of the nth newest message, "" when there are fewer.
@@ -137,10 +156,23 @@ func (h *history) abandoned(thread string) error {
 
 // recreate deletes a thread and makes another one under its id.
 func (h *history) recreate(thread string) error {
+	run, err := h.run(thread, 3)
+	if err != nil {
+		return err
+	}
+	if _, err := h.db.Run(context.Background(), "p", thread, run); err != nil {
+		return fmt.Errorf("the run that was just made: %w", err)
+	}
 	if err := h.db.DeleteThread(context.Background(), "p", thread); err != nil {
 		return err
 	}
-	_, err := h.db.CreateThread(context.Background(), "p", &threads.Thread{ID: thread}, nil, nil)
+	if _, err := h.db.Run(context.Background(), "p", thread, run); err == nil {
+		return errors.New("a run of a deleted thread was found")
+	}
+	_, err = h.db.CreateThread(context.Background(), "p", &threads.Thread{ID: thread}, nil, nil)
+	if _, found := h.db.Run(context.Background(), "p", thread, run); !errors.Is(found, wire.ErrNotFound) {
+		return fmt.Errorf("a run of the thread before answered %w", found)
+	}
 	return err
 }
 
@@ -169,7 +201,10 @@ func TestTailsTellTheTruth(t *testing.T) {
 				_, err := db.AddMessage(ctx, "p", h.message(thread, rapid.SampledFrom([]int{1, 1000}).Draw(t, "size")))
 				require.NoError(t, err)
 			},
-			"run":       func(t *rapid.T) { require.NoError(t, h.run(pick(), rapid.IntRange(0, 3).Draw(t, "steps"))) },
+			"run": func(t *rapid.T) {
+				_, err := h.run(pick(), rapid.IntRange(0, 3).Draw(t, "steps"))
+				require.NoError(t, err)
+			},
 			"abandoned": func(t *rapid.T) { require.NoError(t, h.abandoned(pick())) },
 			"recreate":  func(*rapid.T) { require.NoError(t, h.recreate(pick())) },
 			"restart":   func(*rapid.T) { db.tails.clear() },
@@ -217,7 +252,7 @@ func TestTailsOfManyWriters(t *testing.T) {
 				var err error
 				switch n % 5 {
 				case 0:
-					err = mine.run(thread, 3)
+					_, err = mine.run(thread, 3)
 				case 1:
 					err = mine.abandoned(thread)
 				case 2:
