@@ -33,3 +33,6 @@ const MaxBody = maxBody
 
 // KeepAlive is how long a stream is silent at most.
 const KeepAlive = keepAlive
+
+// StreamPatience is how long a stream's reader may take nothing.
+const StreamPatience = streamPatience

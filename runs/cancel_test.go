@@ -48,7 +48,7 @@ func TestCancelMidStream(t *testing.T) {
 	w := open(t, worldOptions{}, hangs("so ", "far"))
 	thread := w.thread("Hi")
 	r, log := w.stream(thread)
-	until(log, "thread.message.delta")
+	untilText(log)
 	r = w.mustCancel(t, r)
 	require.NotNil(t, r.StartedAt)
 	require.Equal(t, concat(opening, spoken("so ", "far")[:6], []string{
@@ -199,7 +199,7 @@ func TestDeleteThreadDuringRun(t *testing.T) {
 			thread := w.thread("Hi")
 			r, log := w.stream(thread)
 			if name == "mid-stream" {
-				until(log, "thread.message.delta")
+				untilText(log)
 			} else {
 				w.settled(r)
 			}

@@ -45,9 +45,9 @@ func read(s *stream) []runs.Event {
 	return s.events
 }
 
-// until reads a stream up to an event of a name.
-func until(s *stream, name string) {
-	for !slices.ContainsFunc(s.events, func(e runs.Event) bool { return e.Name == name }) && s.next() {
+// untilText reads a stream until the model has begun to speak.
+func untilText(s *stream) {
+	for !slices.ContainsFunc(s.events, func(e runs.Event) bool { return e.Name == "thread.message.delta" }) && s.next() {
 	}
 }
 

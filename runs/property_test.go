@@ -39,6 +39,7 @@ func TestAnythingGoes(t *testing.T) {
 			"submit at once": m.submitOutputs,
 			"cancel":         m.cancelRun,
 			"modify":         m.modifyRun,
+			"watch":          m.watchRun,
 			"delete thread":  m.deleteThread,
 			"wait":           m.wait,
 			"restart":        func(*rapid.T) { w.stop(); w.start() },
@@ -206,6 +207,12 @@ func (m *machine) cancelRun(t *rapid.T) {
 	if !m.refused(err, "Cannot cancel run with status") {
 		require.Equal(m.t, runs.Cancelling, answer.Status)
 	}
+}
+
+// watchRun follows a run to wherever its stream ends.
+func (m *machine) watchRun(t *rapid.T) {
+	s := m.watch(m.anyRun(t).Run, rapid.IntRange(0, 2).Draw(t, "after"))
+	go read(s) // goleak tells when it has no end
 }
 
 func (m *machine) modifyRun(t *rapid.T) {

@@ -87,7 +87,7 @@ func TestRestart(t *testing.T) {
 func TestDrain(t *testing.T) {
 	w := open(t, worldOptions{maxRuns: 1}, hangs("Hel"))
 	working, workingLog := w.stream(w.thread("Hi"))
-	until(workingLog, "thread.message.delta")
+	untilText(workingLog)
 	_, waitingLog := w.stream(w.thread("Hi"))
 	w.engine.Stop()
 	w.engine.Stop() // a second stop finds nothing to do
