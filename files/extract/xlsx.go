@@ -20,7 +20,7 @@ func xlsx(_ *Extractor, s *source, out *builder) error {
 	if err != nil {
 		return err
 	}
-	err = o.unpacks(maxUnpacked, func(name string) int64 {
+	err = o.check(func(name string) uint64 {
 		if strings.HasPrefix(strings.ToLower(name), "xl/worksheets/sheet") || strings.EqualFold(name, "xl/sharedStrings.xml") {
 			return maxUnpacked
 		}
