@@ -31,6 +31,9 @@ type call struct {
 
 	// keep is told the answer before it is sent; nil when nobody wants to know.
 	keep func(answer json.RawMessage, stream again) error
+	// receipt has the answer kept in the same commit as what the call changes;
+	// nil when it need not be.
+	receipt *wire.Receipt
 }
 
 // ids are the prefixes of path parameters, as error sentences show them.
@@ -147,8 +150,8 @@ func (c *call) json(body any, err error) error {
 		return err
 	}
 	data, err := encode(body)
-	if err == nil && c.dialect == wire.V1 {
-		data, err = toV1(data)
+	if err == nil {
+		data, err = c.render(data)
 	}
 	if err == nil && c.keep != nil {
 		err = c.keep(data, nil)
@@ -157,6 +160,14 @@ func (c *call) json(body any, err error) error {
 		return err
 	}
 	return writeJSON(c.w, http.StatusOK, data)
+}
+
+// render is an object as this call's client sees it.
+func (c *call) render(object json.RawMessage) (json.RawMessage, error) {
+	if c.dialect == wire.V1 {
+		return toV1(object)
+	}
+	return object, nil
 }
 
 // deleted answers the deletion of an object.

@@ -36,3 +36,11 @@ const KeepAlive = keepAlive
 
 // StreamPatience is how long a stream's reader may take nothing.
 const StreamPatience = streamPatience
+
+// Forget drops what only this process knows of calls that were answered once, as
+// its end would.
+func (h *Handler) Forget() {
+	h.server.attempts.mu.Lock()
+	defer h.server.attempts.mu.Unlock()
+	clear(h.server.attempts.byScope)
+}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"understudy/api/wire"
+	"understudy/runs"
 )
 
 // Answers keeps the answers that were given under an Idempotency-Key.
@@ -132,15 +133,20 @@ func (s *server) firstUnderKey(c *call, scope string, at *attempt, body *hashedB
 	defer func() { s.attempts.leave(scope, at, s.Now(), keep) }()
 	recorded, answer, err := s.Answers.Answer(c.r.Context(), scope)
 	if err == nil {
-		return c.replay(&attempt{hash: recorded, answer: answer}, body.whole())
+		return c.replay(&attempt{hash: recorded, answer: answer, stream: s.streamFrom(c, answer)}, body.whole())
 	}
 	if !errors.Is(err, wire.ErrNotFound) {
 		return err
 	}
+	c.receipt = &wire.Receipt{Scope: scope, At: s.Now(), BodyHash: body.whole, Render: c.render}
+	c.r = c.r.WithContext(wire.WithReceipt(c.r.Context(), c.receipt))
 	c.keep = func(answer json.RawMessage, stream again) error {
 		at.hash, at.answer, at.stream, at.success = body.whole(), answer, stream, true
 		if stream != nil { // it can be opened again as long as this process lives
 			keep = undeliveredLife
+			return nil
+		}
+		if bytes.Equal(answer, c.receipt.Kept) { // in the same commit as the change
 			return nil
 		}
 		err := s.Answers.SaveAnswer(context.WithoutCancel(c.r.Context()), scope, at.hash, answer, s.Now())
@@ -150,6 +156,29 @@ func (s *server) firstUnderKey(c *call, scope string, at *attempt, body *hashedB
 		return err
 	}
 	return h(c)
+}
+
+// streamStart is what is kept of an answer that is a stream: where it begins.
+type streamStart struct {
+	Stream *runs.Start `json:"stream"`
+}
+
+// startOfStream renders a new run as the stream of it.
+func startOfStream(object json.RawMessage) (json.RawMessage, error) {
+	var run runs.Run
+	if err := json.Unmarshal(object, &run); err != nil {
+		return nil, err
+	}
+	return wire.Marshal(streamStart{&runs.Start{ThreadID: run.ThreadID, RunID: run.ID}})
+}
+
+// streamFrom opens the stream that was kept, nil when something else was.
+func (s *server) streamFrom(c *call, kept json.RawMessage) again {
+	var start streamStart
+	if json.Unmarshal(kept, &start) != nil || start.Stream == nil {
+		return nil
+	}
+	return func(ctx context.Context) (*runs.Watch, error) { return s.Runs.Rewatch(ctx, c.project, *start.Stream) }
 }
 
 // retryable lets the retry of a call whose answer got lost have that answer.

@@ -28,6 +28,9 @@ func (s *server) startRun(c *call, threadID string, decode func(*wire.Object, wi
 	if create.Upstream, err = s.chosenUpstream(c.r); err != nil {
 		return err
 	}
+	if create.Stream && c.receipt != nil {
+		c.receipt.Render = startOfStream
+	}
 	body, watch, err := s.Runs.Create(c.r.Context(), c.project, threadID, create)
 	return s.answer(c, cancels, body, watch, err)
 }
@@ -84,6 +87,9 @@ func (s *server) submitToolOutputs(c *call) error {
 	outputs, err := runs.ReadOutputs(o)
 	if err != nil {
 		return err
+	}
+	if outputs.Stream && c.receipt != nil {
+		c.receipt.Render = nil // outputs are taken once anyhow
 	}
 	body, watch, err := s.Runs.Submit(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), outputs)
 	return s.answer(c, cancels, body, watch, err)

@@ -15,7 +15,7 @@ func (db *DB) CreateAssistant(ctx context.Context, project string, a *assistants
 	if err != nil {
 		return nil, err
 	}
-	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	return body, db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		if err := applyChange(tx, project, vectorstores.Change{New: store}); err != nil {
 			return err
 		}
@@ -31,7 +31,7 @@ func (db *DB) Assistant(ctx context.Context, project, id string) (json.RawMessag
 
 // UpdateAssistant implements assistants.Store.
 func (db *DB) UpdateAssistant(ctx context.Context, project, id string, change func(*assistants.Assistant) vectorstores.Change) (body json.RawMessage, err error) {
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		var stores vectorstores.Change
 		body, err = update(tx, assistantsTable, project, id, func(a *assistants.Assistant) { stores = change(a) })
 		if err != nil {

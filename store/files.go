@@ -15,7 +15,7 @@ func (db *DB) CreateFile(ctx context.Context, project string, f *files.File, blo
 	if err != nil {
 		return nil, err
 	}
-	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	return body, db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		return insertFile(tx, project, f, blob, body)
 	})
 }

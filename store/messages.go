@@ -18,21 +18,21 @@ import (
 func (db *DB) AddMessage(ctx context.Context, project string, m *threads.Message) (json.RawMessage, error) {
 	messages := []*threads.Message{m}
 	tokens := countTokens(messages)
-	var bodies []json.RawMessage
-	err := db.Write(ctx, func(_ context.Context, tx *Tx) (err error) {
+	var body json.RawMessage
+	err := db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		if err := requireThread(tx, project, m.ThreadID); err != nil {
 			return err
 		}
 		if err := requireIdle(tx, m.ThreadID); err != nil {
 			return err
 		}
-		bodies, err = insertMessages(tx, project, messages, tokens)
+		bodies, err := insertMessages(tx, project, messages, tokens)
+		if err == nil {
+			body = bodies[0]
+		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return bodies[0], nil
+	return body, err
 }
 
 // requireIdle answers a *threads.BusyError while a run holds the thread.
@@ -112,7 +112,7 @@ func (db *DB) Message(ctx context.Context, project, threadID, id string) (json.R
 
 // UpdateMessage implements threads.Store.
 func (db *DB) UpdateMessage(ctx context.Context, project, threadID, id string, change func(*threads.Message)) (body json.RawMessage, err error) {
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		stored, err := child(tx, "messages", project, threadID, id)
 		if err != nil {
 			return err

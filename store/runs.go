@@ -21,7 +21,7 @@ func (db *DB) CreateRun(ctx context.Context, project string, n runs.NewRun) (jso
 		return nil, err
 	}
 	run := keepRun(project, n.Run, runs.Spent{}, spentNothing, string(body))
-	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	return body, db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		if err := openThread(tx, project, n); err != nil {
 			return err
 		}
@@ -135,7 +135,7 @@ func scanRecord(kept *tails, row Row) (*runs.Record, error) {
 
 // ChangeRun implements runs.Store.
 func (db *DB) ChangeRun(ctx context.Context, project, threadID, id string, decide func(*runs.Record) (*runs.Change, error)) (body json.RawMessage, err error) {
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		row := tx.QueryRow("SELECT "+recordColumns+" FROM runs o WHERE "+ownedBy+" AND o.id = $3", threadID, project, id)
 		record, err := scanRecord(tx.db.tails, row)
 		if err != nil {

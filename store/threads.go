@@ -18,7 +18,7 @@ func (db *DB) CreateThread(ctx context.Context, project string, t *threads.Threa
 	if err != nil {
 		return nil, err
 	}
-	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	return body, db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		if err := insertThread(tx, project, t.ID, body); err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ func (db *DB) Thread(ctx context.Context, project, id string) (json.RawMessage, 
 
 // UpdateThread implements threads.Store.
 func (db *DB) UpdateThread(ctx context.Context, project, id string, change func(*threads.Thread)) (body json.RawMessage, err error) {
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		body, err = update(tx, threadsTable, project, id, change)
 		return err
 	})

@@ -17,7 +17,7 @@ func (db *DB) CreateUpload(ctx context.Context, project string, u *uploads.Uploa
 	if err != nil {
 		return nil, err
 	}
-	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	return body, db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		_, err := tx.Exec("INSERT INTO uploads (id, project_id, pending, expires_at, expires_after, body) VALUES ($1, $2, 1, $3, $4, $5)",
 			u.ID, project, u.ExpiresAt, expiresAfter, string(body))
 		return taken(err, u.ID)
@@ -69,7 +69,7 @@ func (db *DB) AddPart(ctx context.Context, project string, p *uploads.Part, at u
 	if err != nil {
 		return nil, err
 	}
-	return body, db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	return body, db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		record, err := readUpload(tx, project, p.UploadID)
 		if err != nil {
 			return err
@@ -85,7 +85,7 @@ func (db *DB) AddPart(ctx context.Context, project string, p *uploads.Part, at u
 
 // SettleUpload implements uploads.Store.
 func (db *DB) SettleUpload(ctx context.Context, project, id string, settle func(*uploads.Upload) error, file *files.File, blob string) (body json.RawMessage, freed []string, err error) {
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		record, err := readUpload(tx, project, id)
 		if err != nil {
 			return err

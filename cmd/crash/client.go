@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -87,14 +88,40 @@ type client struct {
 	http    *http.Client
 	target  *target
 	verdict *verdict
+	// keys begin the Idempotency-Keys under which the client repeats every POST
+	// until it is answered; "" when it does not.
+	keys string
+	used int
 }
 
 // patience bounds every request; the longest legitimate one is a commit that
 // waits for a slow disk.
 const patience = 30 * time.Second
 
-// send makes a request and reads the answer to its end.
+// send makes a request and reads the answer to its end. Under a key it is
+// repeated until there is one.
 func (c *client) send(ctx context.Context, method, path string, body any, headers ...string) answer {
+	if key := c.key(); method == http.MethodPost && key != "" {
+		headers = append(headers, key)
+		for ctx.Err() == nil {
+			if a := c.once(ctx, method, path, body, headers...); a.outcome != unknown {
+				return a
+			}
+		}
+	}
+	return c.once(ctx, method, path, body, headers...)
+}
+
+// key is the header of the next request that is to be carried out once.
+func (c *client) key() string {
+	if c.keys == "" {
+		return ""
+	}
+	c.used++
+	return fmt.Sprintf("Idempotency-Key: %s-%d", c.keys, c.used)
+}
+
+func (c *client) once(ctx context.Context, method, path string, body any, headers ...string) answer {
 	a, response := c.open(ctx, method, path, body, headers...)
 	if response == nil {
 		return a

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -84,19 +85,37 @@ func (c *conversation) add(ctx context.Context, e *entry, a answer) bool {
 	return e.presence == present
 }
 
-// follow creates a run and reads its stream as far as it goes.
+// follow creates a run and reads its stream as far as it goes. Under a key it
+// asks until the run is announced.
 func (c *conversation) follow(ctx context.Context, e *entry, body any) *entry {
-	a, response := c.open(ctx, http.MethodPost, c.path("/runs"), body)
-	if response == nil || response.StatusCode != http.StatusOK {
-		if response != nil {
-			response.Body.Close()
-			c.judge(http.MethodPost, c.path("/runs"), &a)
-		}
+	var headers []string
+	if key := c.key(); key != "" {
+		headers = []string{key}
+	}
+	a := c.readStream(ctx, e, body, headers)
+	for a.outcome == unknown && headers != nil && ctx.Err() == nil {
+		a = c.readStream(ctx, e, body, headers)
+	}
+	if a.outcome != done {
 		c.add(ctx, e, a)
-		return e.there()
+	}
+	return e.there()
+}
+
+// readStream makes the request for a streamed run and enters what it is told.
+func (c *conversation) readStream(ctx context.Context, e *entry, body any, headers []string) answer {
+	a, response := c.open(ctx, http.MethodPost, c.path("/runs"), body, headers...)
+	if response == nil {
+		return a
 	}
 	defer response.Body.Close()
-	name, first := "", true
+	if response.StatusCode != http.StatusOK {
+		a.body, _ = io.ReadAll(response.Body) // for the message alone
+		c.judge(http.MethodPost, c.path("/runs"), &a)
+		return a
+	}
+	a.outcome = unknown
+	name := ""
 	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
 		switch data, isData := strings.CutPrefix(lines.Text(), "data: "); {
 		case strings.HasPrefix(lines.Text(), "event: "):
@@ -106,18 +125,15 @@ func (c *conversation) follow(ctx context.Context, e *entry, body any) *entry {
 			if json.Unmarshal([]byte(data), &shown) != nil {
 				break
 			}
-			if first {
-				first, a.outcome, a.body = false, done, []byte(data)
+			if a.outcome == unknown {
+				a.outcome, a.body = done, []byte(data)
 				c.verdict.count(acknowledged)
 				c.add(ctx, e, a)
 			}
 			e.see(c.verdict, shown.Status)
 		}
 	}
-	if first { // not even the run was announced
-		c.add(ctx, e, answer{life: a.life})
-	}
-	return e.there()
+	return a
 }
 
 // there returns the entry if it is known to be present.

@@ -118,8 +118,12 @@ func gather(s settings, data string, due deadlines, forgetful bool) (*crowd, err
 		target: c.target, verdict: c.verdict,
 	}
 	for n := range s.clients {
+		own := *c.client
+		if n%2 == 1 {
+			own.keys = fmt.Sprint("client ", n)
+		}
 		c.workers = append(c.workers, &worker{
-			client: c.client, n: n, upstream: upstream, due: due, forgetful: forgetful, shelf: &shelf{client: c.client, owner: n},
+			client: &own, n: n, upstream: upstream, due: due, forgetful: forgetful, shelf: &shelf{client: &own, owner: n},
 		})
 	}
 	return c, nil

@@ -1,0 +1,56 @@
+package api_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"understudy/api"
+)
+
+// TestAnswerIsKeptWithTheChange carries out a call under an Idempotency-Key for
+// each way a commit comes about: it costs the one commit that the change costs
+// anyway, so that no crash can fall between the two.
+func TestAnswerIsKeptWithTheChange(t *testing.T) {
+	s := newServer(t, settings{})
+	assistant := s.post("/v1/assistants", `{"model":"m","name":"a"}`).text("id")
+	thread := s.post("/v1/threads", `{"messages":[{"role":"user","content":"Hi"}]}`).text("id")
+	message := s.get("/v1/threads/" + thread + "/messages").text("data.0.id")
+	for path, body := range map[string]string{
+		"/v1/assistants":                                 `{"model":"m"}`,
+		"/v1/assistants/" + assistant:                    `{"name":"b"}`,
+		"/v1/threads":                                    `{"messages":[{"role":"user","content":"Hi"}]}`,
+		"/v1/threads/" + thread:                          `{"metadata":{"a":"b"}}`,
+		"/v1/threads/" + thread + "/messages":            `{"role":"user","content":"Hello"}`,
+		"/v1/threads/" + thread + "/messages/" + message: `{"metadata":{"a":"b"}}`,
+		"/v1/uploads":                                    `{"purpose":"assistants","filename":"a.txt","bytes":1,"mime_type":"text/plain"}`,
+	} {
+		t.Run(path, func(t *testing.T) {
+			s := s.as(t)
+			before := s.db.Stats().Commits
+			first := s.call("POST", path, body, "Idempotency-Key", "k").ok()
+			require.EqualValues(t, 1, s.db.Stats().Commits-before)
+			again := s.call("POST", path, body, "Idempotency-Key", "k").ok()
+			require.EqualValues(t, 1, s.db.Stats().Commits-before)
+			require.Equal(t, "true", again.header.Get("Idempotent-Replayed"))
+			require.Equal(t, string(first.body), string(again.body))
+		})
+	}
+}
+
+// TestStreamUnderAKeyIsKept has the key of a streamed run lead to its stream
+// again, also when the process that began it is gone.
+func TestStreamUnderAKeyIsKept(t *testing.T) {
+	s := newServer(t, settings{})
+	assistant := s.post("/v1/assistants", `{"model":"m","instructions":"Be brief."}`).text("id")
+	thread := s.post("/v1/threads", `{"messages":[{"role":"user","content":"Hi"}]}`).text("id")
+	path, body := "/v1/threads/"+thread+"/runs", `{"assistant_id":"`+assistant+`","stream":true}`
+	first := string(s.call("POST", path, body, "Idempotency-Key", "k").body)
+	require.Contains(t, first, "event: thread.run.completed")
+	s.handler.(*api.Handler).Forget()
+	again := string(s.call("POST", path, body, "Idempotency-Key", "k").body)
+	require.Equal(t, 1, strings.Count(again, "event: thread.run.created"))
+	require.Contains(t, again, "event: thread.run.completed")
+	require.Len(t, s.get(path).ids(), 1, "it was not carried out again")
+}
