@@ -43,6 +43,9 @@ func (c *ServeCmd) Run(ctx context.Context, sys System) (err error) {
 		return fmt.Errorf("listening on %s: %w; write another address with --listen", config.Listen, err)
 	}
 	defer func() { _ = listener.Close() }() // closed already after serving
+	if sys.Getenv("GOGC") == "" {           // else the operator has decided
+		collectLessOften()
+	}
 	app, err := newApp(ctx, config, logger)
 	if err != nil {
 		return err
