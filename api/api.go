@@ -31,6 +31,9 @@ type Options struct {
 	Answers      Answers
 	Upstreams    Upstreams // nil = nothing is handed on
 
+	// Quotes has citations carry the passages they cite, whether or not a client
+	// asks for them.
+	Quotes bool
 	// Keys verifies API keys; nil lets everybody in who calls from a loopback
 	// name, unless AnyHost is set.
 	Keys keys.Store

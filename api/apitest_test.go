@@ -154,7 +154,7 @@ func assemble(t testing.TB, o settings) *testServer {
 	})
 	fileService.OnDelete(stores.FilesDeleted)
 	assistantService := assistants.NewService(db, stores, served, time.Now)
-	engine := runs.NewEngine(runs.EngineOptions{Store: db, Model: client, Images: fileService, Logger: logger, Now: time.Now})
+	engine := runs.NewEngine(runs.EngineOptions{Store: db, Model: client, Images: fileService, Search: stores, Logger: logger, Now: time.Now})
 	options := api.Options{
 		Assistants: assistantService,
 		Threads:    threads.NewService(db, stores, time.Now),

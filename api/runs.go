@@ -14,7 +14,8 @@ func (s *server) createThreadAndRun(c *call) error {
 }
 
 func (s *server) startRun(c *call, threadID string, decode func(*wire.Object, wire.Dialect) (runs.Create, error)) error {
-	if err := c.checkInclude(); err != nil {
+	include, err := c.include()
+	if err != nil {
 		return err
 	}
 	cancels, err := c.cancelsOnDisconnect()
@@ -25,6 +26,7 @@ func (s *server) startRun(c *call, threadID string, decode func(*wire.Object, wi
 	if err != nil {
 		return err
 	}
+	create.Texts, create.Quotes = include[searchContent], include[searchQuotes] || s.Quotes
 	if create.Upstream, err = s.chosenUpstream(c.r); err != nil {
 		return err
 	}
@@ -100,17 +102,19 @@ func (s *server) listSteps(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.checkInclude(); err != nil {
+	include, err := c.include()
+	if err != nil {
 		return err
 	}
-	return c.json(s.Runs.Steps(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), page))
+	return c.json(s.Runs.Steps(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), page, include[searchContent]))
 }
 
 func (s *server) getStep(c *call) error {
-	if err := c.checkInclude(); err != nil {
+	include, err := c.include()
+	if err != nil {
 		return err
 	}
-	return c.json(s.Runs.Step(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), c.id("step_id")))
+	return c.json(s.Runs.Step(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), c.id("step_id"), include[searchContent]))
 }
 
 // getContext shows the tape of a run: each model call as it was sent and
@@ -127,18 +131,25 @@ func (s *server) getContext(c *call) error {
 	}{"thread.run.context", c.id("run_id"), calls}, err)
 }
 
-// searchContent is the only thing that can be included: the text of file_search results.
-const searchContent = "step_details.tool_calls[*].file_search.results[*].content"
+// What can be included: the texts of file_search results, and in citations, as
+// an addition, the passages they cite.
+const (
+	searchContent = "step_details.tool_calls[*].file_search.results[*].content"
+	searchQuotes  = "x.quotes"
+)
 
-func (c *call) checkInclude() error {
+// include reads the include[] parameter.
+func (c *call) include() (map[string]bool, error) {
 	query, err := c.query()
 	if err != nil {
-		return err
+		return nil, err
 	}
+	included := map[string]bool{}
 	for _, value := range append(query["include[]"], query["include"]...) {
-		if value != searchContent {
-			return wire.NotInEnum("include", value, []string{searchContent})
+		if value != searchContent && value != searchQuotes {
+			return nil, wire.NotInEnum("include", value, []string{searchContent})
 		}
+		included[value] = true
 	}
-	return nil
+	return included, nil
 }

@@ -81,7 +81,11 @@ func (s *server) watchRun(c *call, query url.Values) error {
 		}
 		after = int(number)
 	}
-	watch, err := s.Runs.Watch(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), after)
+	include, err := c.include()
+	if err != nil {
+		return err
+	}
+	watch, err := s.Runs.Watch(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), after, include[searchContent])
 	if beyond, ok := errors.AsType[*runs.BeyondEndError](err); ok {
 		return wire.InvalidValue(param, "Invalid '%s': '%s'. The last event of this run so far has the id %d.", param, seen, beyond.Last)
 	}

@@ -31,12 +31,14 @@ func toV1(data []byte) ([]byte, error) {
 	case "thread":
 		o.drop("tool_resources")
 	case "thread.message":
-		err = o.attachmentsToV1()
+		err = errors.Join(o.attachmentsToV1(), o.replace("content", contentToV1))
 	case "thread.run":
 		o.drop("reasoning_effort", "parallel_tool_calls")
 		err = errors.Join(o.resourcesToV1(), o.replace("tool_choice", searchToRetrieval), o.replace("status", statusToV1))
 	case "thread.run.step":
 		err = o.replace("step_details", detailsToV1)
+	case "thread.run.step.delta":
+		err = o.replace("delta", func(raw json.RawMessage) (json.RawMessage, error) { return within(raw, "step_details", detailsToV1) })
 	default:
 		return data, nil
 	}
@@ -99,6 +101,44 @@ func (o *ordered) attachmentsToV1() error {
 	return o.rename("attachments", "file_ids", threads.AttachedFiles(attachments))
 }
 
+// contentToV1 shows citations with their quote, which version 2 left out, and
+// without what was added here.
+func contentToV1(raw json.RawMessage) (json.RawMessage, error) {
+	if !bytes.Contains(raw, []byte(`"file_citation"`)) {
+		return raw, nil
+	}
+	return eachElement(raw, func(part json.RawMessage) (json.RawMessage, error) {
+		return within(part, "text", func(text json.RawMessage) (json.RawMessage, error) {
+			return within(text, "annotations", func(annotations json.RawMessage) (json.RawMessage, error) {
+				return eachElement(annotations, func(annotation json.RawMessage) (json.RawMessage, error) {
+					return within(annotation, "file_citation", citedToV1)
+				})
+			})
+		})
+	})
+}
+
+func citedToV1(raw json.RawMessage) (json.RawMessage, error) {
+	var cited struct {
+		FileID string `json:"file_id"`
+		Quote  string `json:"quote"`
+	}
+	if err := json.Unmarshal(raw, &cited); err != nil {
+		return nil, err
+	}
+	return wire.Marshal(cited)
+}
+
+// within changes one member of an object, if it has it.
+func within(raw json.RawMessage, name string, change func(json.RawMessage) (json.RawMessage, error)) (json.RawMessage, error) {
+	o, err := parseOrdered(raw)
+	if err != nil {
+		return raw, nil //nolint:nilerr // not an object: it has no members
+	}
+	err = o.replace(name, change)
+	return o.encode(), err
+}
+
 func statusToV1(raw json.RawMessage) (json.RawMessage, error) {
 	var status runs.Status
 	if err := json.Unmarshal(raw, &status); err != nil {
@@ -128,26 +168,17 @@ func fileIDs(ids []string) []string {
 
 // detailsToV1 shows file_search calls as retrieval, which had no members.
 func detailsToV1(raw json.RawMessage) (json.RawMessage, error) {
+	return within(raw, "tool_calls", func(calls json.RawMessage) (json.RawMessage, error) {
+		return eachElement(calls, callToV1)
+	})
+}
+
+func callToV1(raw json.RawMessage) (json.RawMessage, error) {
 	o, err := parseOrdered(raw)
-	if err != nil || o.get("tool_calls") == nil {
+	if err != nil || string(o.get("type")) != `"`+assistants.FileSearch+`"` {
 		return raw, err
 	}
-	err = o.replace("tool_calls", func(calls json.RawMessage) (json.RawMessage, error) {
-		return eachElement(calls, func(raw json.RawMessage) (json.RawMessage, error) {
-			var call struct {
-				ID   string `json:"id"`
-				Type string `json:"type"`
-			}
-			if json.Unmarshal(raw, &call) != nil || call.Type != assistants.FileSearch {
-				return raw, nil
-			}
-			return wire.Marshal(struct {
-				ID        string   `json:"id"`
-				Type      string   `json:"type"`
-				Retrieval struct{} `json:"retrieval"`
-			}{ID: call.ID, Type: assistants.Retrieval})
-		})
-	})
+	err = errors.Join(o.rename("type", "type", assistants.Retrieval), o.rename(assistants.FileSearch, assistants.Retrieval, struct{}{}))
 	return o.encode(), err
 }
 

@@ -32,6 +32,14 @@ func TestToV1(t *testing.T) {
 			`{"object":"thread.run.step","step_details":{"type":"tool_calls","tool_calls":[{"id":"call_1","type":"file_search","file_search":{"results":[]}},{"id":"call_2","type":"function","function":{"name":"f"}}]}}`,
 			`{"object":"thread.run.step","step_details":{"type":"tool_calls","tool_calls":[{"id":"call_1","type":"retrieval","retrieval":{}},{"id":"call_2","type":"function","function":{"name":"f"}}]}}`,
 		},
+		"delta of a step that searched": {
+			`{"object":"thread.run.step.delta","delta":{"step_details":{"type":"tool_calls","tool_calls":[{"index":0,"id":"call_1","type":"file_search","file_search":{"results":[]}}]}}}`,
+			`{"object":"thread.run.step.delta","delta":{"step_details":{"type":"tool_calls","tool_calls":[{"index":0,"id":"call_1","type":"retrieval","retrieval":{}}]}}}`,
+		},
+		"message that cites": {
+			`{"object":"thread.message","content":[{"type":"text","text":{"value":"a","annotations":[{"type":"file_citation","text":"b","file_citation":{"file_id":"file-1","quote":"q","start":1}},{"type":"file_citation","file_citation":{"file_id":"file-2"}},{"type":"file_path","file_path":{}}]}}],"attachments":[]}`,
+			`{"object":"thread.message","content":[{"type":"text","text":{"value":"a","annotations":[{"type":"file_citation","text":"b","file_citation":{"file_id":"file-1","quote":"q"}},{"type":"file_citation","file_citation":{"file_id":"file-2","quote":""}},{"type":"file_path","file_path":{}}]}}],"file_ids":[]}`,
+		},
 		"step that wrote": {
 			`{"object":"thread.run.step","step_details":{"type":"message_creation","message_creation":{"message_id":"msg_1"}}}`,
 			`{"object":"thread.run.step","step_details":{"type":"message_creation","message_creation":{"message_id":"msg_1"}}}`,

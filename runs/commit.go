@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"understudy/api/wire"
@@ -85,31 +86,34 @@ func (d *driver) done() {
 // outcome says what an answer makes of the run and its message.
 type outcome struct {
 	verb          verb
-	runReason     string // incomplete_details.reason of the run
-	messageReason string // incomplete_details.reason of the message; "" = completed
+	runReason     string     // incomplete_details.reason of the run
+	messageReason string     // incomplete_details.reason of the message; "" = completed
+	waiting       []ToolCall // what the client is asked for
 }
 
 // outcomeOf decides by content: calls are calls whatever the finish reason says.
 func outcomeOf(answer chat.Answer, calls []ToolCall) outcome {
 	switch {
+	case slices.ContainsFunc(calls, func(c ToolCall) bool { return c.Search != nil }):
+		return outcome{verb: proceed}
 	case len(calls) > 0:
-		return outcome{verb: requireAction}
+		return outcome{verb: requireAction, waiting: calls}
 	case answer.Finish == chat.FinishLength:
-		return outcome{cutShort, maxCompletionTokens, "max_tokens"}
+		return outcome{verb: cutShort, runReason: maxCompletionTokens, messageReason: "max_tokens"}
 	case answer.Finish == chat.FinishContentFilter:
-		return outcome{cutShort, contentFilter, contentFilter}
+		return outcome{verb: cutShort, runReason: contentFilter, messageReason: contentFilter}
 	default:
 		return outcome{verb: complete}
 	}
 }
 
 // settle applies an outcome to the stored run.
-func (r *Record) settle(o outcome, at int64, calls []ToolCall) error {
+func (r *Record) settle(o outcome, at int64) error {
 	if err := r.Run.move(o.verb, at); err != nil {
 		return err
 	}
-	if len(calls) > 0 {
-		r.Run.RequiredAction = requiredAction(calls)
+	if len(o.waiting) > 0 {
+		r.Run.RequiredAction = requiredAction(o.waiting)
 		r.Spent.Starts = append(r.Spent.Starts, *r.Run.StartedAt)
 	}
 	if o.runReason != "" {

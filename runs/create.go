@@ -35,6 +35,10 @@ type Create struct {
 	Stream                 bool
 	// Upstream is asked whatever the model's route; "" = as it is routed.
 	Upstream string
+	// Texts asks for search results with their texts in the stream.
+	Texts bool
+	// Quotes asks for citations that carry the passage they cite.
+	Quotes bool
 	// Version1 marks a run made under version 1 of the API, which might have
 	// neither messages nor instructions.
 	Version1 bool
@@ -195,6 +199,16 @@ func (c Create) build(a *assistants.Assistant, id, threadID string, createdAt in
 	return r, r.checkToolChoice()
 }
 
+// searchSetup looks into the stores the run names, or else the assistant's.
+// Version 1 quoted what it cited.
+func (c Create) searchSetup(a *assistants.Assistant) SearchSetup {
+	stores := c.ToolResources.StoreIDs()
+	if c.ToolResources.FileSearch == nil {
+		stores = a.ToolResources.StoreIDs()
+	}
+	return SearchSetup{Stores: stores, Quotes: c.Quotes || c.Version1}
+}
+
 // instructions are the run's own or the assistant's, with the additional ones
 // behind a blank line.
 func (c Create) instructions(a *assistants.Assistant) *string {
@@ -215,17 +229,25 @@ func (r *Run) checkToolChoice() error {
 		if assistants.FindFunction(r.Tools, choice.Function) == nil {
 			return wire.InvalidValue("tool_choice", "Invalid value: 'tool_choice'. The function '%s' is not among the run's tools.", choice.Function)
 		}
-	case assistants.CodeInterpreter, assistants.FileSearch:
+	case assistants.FileSearch:
 		if !assistants.HasTool(r.Tools, choice.Type) {
-			return wire.InvalidValue("tool_choice", "Invalid value: 'tool_choice'. The tool '%s' is not among the run's tools.", choice.Type)
+			return notAmongTools(choice.Type)
+		}
+	case assistants.CodeInterpreter:
+		if !assistants.HasTool(r.Tools, choice.Type) {
+			return notAmongTools(choice.Type)
 		}
 		return wire.InvalidValue("tool_choice", "Invalid value: 'tool_choice'. This server accepts and stores the tool '%s' but cannot run it yet, so it cannot be forced.", choice.Type)
 	case choiceRequired:
-		if len(offered(r.Tools)) == 0 {
-			return wire.InvalidValue("tool_choice", "Invalid value: 'tool_choice'. 'required' needs at least one function among the run's tools.")
+		if len(r.offered(0)) == 0 {
+			return wire.InvalidValue("tool_choice", "Invalid value: 'tool_choice'. 'required' needs a function or file_search among the run's tools.")
 		}
 	}
 	return nil
+}
+
+func notAmongTools(tool string) error {
+	return wire.InvalidValue("tool_choice", "Invalid value: 'tool_choice'. The tool '%s' is not among the run's tools.", tool)
 }
 
 func or[T any](first, second *T) *T {

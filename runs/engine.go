@@ -34,6 +34,7 @@ type EngineOptions struct {
 	Store  Store
 	Model  Model
 	Images Images
+	Search Searcher
 	Logger *slog.Logger
 	Now    func() time.Time
 	// MaxRuns bounds the runs driven at once; others wait, queued. 0 means 256.
@@ -45,14 +46,15 @@ type EngineOptions struct {
 // Engine drives the runs this process has leased. It is started once and
 // stopped once.
 type Engine struct {
-	store   Store
-	model   Model
-	prompts prompter
-	logger  *slog.Logger
-	now     func() time.Time
-	owner   string
-	maxRuns int
-	grace   time.Duration
+	store    Store
+	model    Model
+	prompts  prompter
+	searcher Searcher
+	logger   *slog.Logger
+	now      func() time.Time
+	owner    string
+	maxRuns  int
+	grace    time.Duration
 
 	ctx     context.Context // ends when Stop has run out of patience
 	kill    context.CancelCauseFunc
@@ -80,7 +82,7 @@ func NewEngine(o EngineOptions) *Engine {
 	o.Logger = cmp.Or(o.Logger, slog.Default())
 	ctx, kill := context.WithCancelCause(context.Background())
 	return &Engine{
-		store: o.Store, model: o.Model, prompts: prompter{history: o.Store, images: o.Images},
+		store: o.Store, model: o.Model, prompts: prompter{history: o.Store, images: o.Images}, searcher: o.Search,
 		logger: o.Logger, now: o.Now, owner: wire.NewHexID("proc_"), maxRuns: o.MaxRuns, grace: o.Grace,
 		ctx: ctx, kill: kill, stopped: make(chan struct{}), wake: make(chan struct{}, 1), live: map[string]*live{}, waiting: map[string]*Log{},
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"understudy/api/wire"
+	"understudy/runs/tools/filesearch"
 	"understudy/threads"
 )
 
@@ -42,10 +43,17 @@ func (l *Log) openStep(s *Step) {
 
 // closeStep shows a step in its state. In a stream it names when its run
 // expires even after it has been closed, as hosted did.
-func (l *Log) closeStep(s *Step, runExpires *int64) {
-	shown := shallow(s)
+func (l *Log) closeStep(r *StepRecord, runExpires *int64) {
+	shown := shallow(r.Step)
 	shown.ExpiresAt = runExpires
-	l.record("thread.run.step."+string(s.Status), shown)
+	l.record("thread.run.step."+string(shown.Status), &closedStep{shown, r.Searches})
+}
+
+// closedStep is a step with what its searches found, whose texts only those
+// readers are told who asked for them.
+type closedStep struct {
+	*Step
+	searches []*filesearch.Search
 }
 
 // openMessage announces a message.
@@ -60,7 +68,8 @@ func (l *Log) closeMessage(m *threads.Message) {
 	l.record("thread.message."+m.Status, shallow(m))
 }
 
-// calls announces a tool_calls step: empty first, then call by call.
+// calls announces a tool_calls step: empty first, then call by call, without
+// what came of them.
 func (l *Log) calls(s *Step) {
 	empty := shallow(s)
 	empty.Details.ToolCalls = nil
@@ -75,6 +84,21 @@ func (l *Log) calls(s *Step) {
 func shallow[T any](v *T) *T {
 	shown := *v
 	return &shown
+}
+
+// citation appends a marker of a passage, which is one delta.
+func (l *Log) citation(messageID, marker string, c citation) {
+	type text struct {
+		Value       string     `json:"value"`
+		Annotations []citation `json:"annotations"`
+	}
+	d := messageDelta{ID: messageID, Object: "thread.message.delta"}
+	d.Delta.Content = []any{struct {
+		Index int    `json:"index"`
+		Type  string `json:"type"`
+		Text  text   `json:"text"`
+	}{0, "text", text{marker, []citation{c}}}}
+	l.show(messageDeltaEvent, d)
 }
 
 type messageDelta struct {
@@ -130,6 +154,12 @@ func (l *Log) callDeltas(stepID string, index int, call ToolCall) {
 		Type     string     `json:"type"`
 		Function CalledTool `json:"function"`
 	}
+	type search struct {
+		Index  int         `json:"index"`
+		ID     string      `json:"id"`
+		Type   string      `json:"type"`
+		Search *SearchCall `json:"file_search"`
+	}
 	type arguments struct {
 		Index    int    `json:"index"`
 		Type     string `json:"type"`
@@ -137,9 +167,16 @@ func (l *Log) callDeltas(stepID string, index int, call ToolCall) {
 			Arguments string `json:"arguments"`
 		} `json:"function"`
 	}
-	rest := arguments{Index: index, Type: call.Type}
-	rest.Function.Arguments = call.Function.Arguments
-	for _, part := range []any{opened{index, call.ID, call.Type, CalledTool{Name: call.Function.Name}}, rest} {
+	if call.Search != nil {
+		call.Search = &SearchCall{RankingOptions: call.Search.RankingOptions, Results: []SearchResult{}}
+	}
+	parts := []any{search{index, call.ID, call.Type, call.Search}}
+	if f := call.Function; f != nil {
+		rest := arguments{Index: index, Type: call.Type}
+		rest.Function.Arguments = f.Arguments
+		parts = []any{opened{index, call.ID, call.Type, CalledTool{Name: f.Name}}, rest}
+	}
+	for _, part := range parts {
 		d := stepDelta{ID: stepID, Object: "thread.run.step.delta"}
 		d.Delta.Details.Type = ToolCalls
 		d.Delta.Details.Calls = []any{part}

@@ -56,6 +56,7 @@ type world struct {
 type worldOptions struct {
 	maxRuns int
 	grace   time.Duration
+	search  runs.Searcher
 	files   bool                       // keep files, which costs a tree of directories
 	stored  func(*store.DB) runs.Store // wraps the store the engine and the service see
 }
@@ -98,7 +99,7 @@ func (w *world) attach() {
 	}
 	w.engine = runs.NewEngine(runs.EngineOptions{
 		Store: seen, Model: w.model, Images: w.files, Logger: slog.New(slog.NewTextHandler(w.logs, nil)), Now: time.Now,
-		MaxRuns: w.options.maxRuns, Grace: w.options.grace,
+		Search: w.options.search, MaxRuns: w.options.maxRuns, Grace: w.options.grace,
 	})
 	w.runs = runs.NewService(runs.ServiceOptions{
 		Store: seen, Engine: w.engine, Assistants: w.assistants, Threads: w.db, Files: w.fileChecks(), Models: anyModel{}, Now: time.Now,
@@ -251,7 +252,7 @@ func pending(r *runs.Run) (ids []string) {
 var everything = wire.Page{Limit: 1000, Asc: true}
 
 func (w *world) steps(r *runs.Run) []*runs.Step {
-	list, err := w.runs.Steps(w.ctx, project, r.ThreadID, r.ID, everything)
+	list, err := w.runs.Steps(w.ctx, project, r.ThreadID, r.ID, everything, false)
 	require.NoError(w.t, err)
 	return decodeAll[runs.Step](w.t, list)
 }

@@ -258,9 +258,14 @@ func (c *cursor) readText(e *line) reading {
 	return reading{line: e, text: p.text[from:c.bytes], begins: p.begins && from == 0}
 }
 
-func (r reading) event() Event {
+// event encodes what was read, with the texts of search results if they are
+// wanted.
+func (r reading) event(texts bool) Event {
 	switch p := r.line.text; {
 	case p == nil:
+		if s, closed := r.value.(*closedStep); closed {
+			return Event{Name: r.name, Data: encode(s.withResults(s.searches, texts)), Number: r.number()}
+		}
 		return Event{Name: r.name, Data: encode(r.value), Number: r.number()}
 	case p.refusal:
 		return Event{Name: messageDeltaEvent, Data: refusalDelta(p.messageID, p.index, string(r.text)), Number: Unnumbered}

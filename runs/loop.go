@@ -32,6 +32,7 @@ type action int
 
 const (
 	askModel action = iota
+	runTools
 	awaitOutputs
 	concludeCancelled
 	concludeExpired
@@ -47,6 +48,8 @@ func next(run *Run, steps []*StepRecord, now time.Time) action {
 		return concludeCancelled
 	case run.ExpiresAt != nil && now.Unix() >= *run.ExpiresAt:
 		return concludeExpired
+	case len(steps) > 0 && steps[len(steps)-1].searching():
+		return runTools
 	case len(steps) > 0 && len(steps[len(steps)-1].Step.unanswered()) > 0:
 		return awaitOutputs
 	default: // nothing was asked yet, or all that was called is answered
@@ -84,6 +87,10 @@ func (d *driver) drive(ctx context.Context) error {
 			if err := d.ask(ctx); err != nil {
 				return err
 			}
+		case runTools:
+			if err := d.search(ctx); err != nil {
+				return err
+			}
 		case concludeCancelled:
 			return d.conclude(endCancelled, nil)
 		case concludeExpired:
@@ -102,7 +109,7 @@ func (d *driver) ask(ctx context.Context) error {
 	if reason := d.rec.capReached(); reason != "" {
 		return d.finish(cutShort, reason)
 	}
-	d.turn = &turn{run: d.rec.Run, number: d.rec.Spent.Turns + 1, log: d.live.log, now: d.engine.now}
+	d.turn = &turn{run: d.rec.Run, number: d.rec.Spent.Turns + 1, log: d.live.log, now: d.engine.now, quotes: d.rec.Search.Quotes}
 	answer, dropped, err := d.complete(ctx)
 	call := newModelCall(d.turn.number, dropped, answer, lastError(err))
 	switch _, modelFailed := errors.AsType[*chat.Error](err); {
@@ -120,9 +127,12 @@ func (d *driver) ask(ctx context.Context) error {
 	}
 }
 
-// start shows the run in progress. The state becomes durable with the next
+// start shows the run in progress, once in a leg. The state becomes durable with the next
 // commit: until then a crash leaves the run queued, to be taken up again.
 func (d *driver) start() error {
+	if _, begun := d.live.begun(); begun {
+		return nil
+	}
 	if err := d.rec.Run.move(start, d.engine.now().Unix()); err != nil {
 		return err
 	}
@@ -154,7 +164,8 @@ func (d *driver) complete(ctx context.Context) (chat.Answer, int, error) {
 		if err != nil {
 			return chat.Answer{}, 0, err
 		}
-		answer, err := d.engine.model.Complete(ctx, d.rec.request(p.messages, len(d.steps) == 0), d.turn)
+		d.turn.citer = run.citer(p.searches)
+		answer, err := d.engine.model.Complete(ctx, d.rec.request(p.messages, d.steps), d.turn)
 		failure, failed := errors.AsType[*chat.Error](err)
 		if failed {
 			answer = failure.Partial
@@ -183,7 +194,7 @@ func (d *driver) recorded(call *ModelCall) []*ModelCall {
 // settle stores a settled answer.
 func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
 	t, at := d.turn, d.engine.now()
-	calls := d.rec.Run.toolCalls(answer, at)
+	calls, searches := d.rec.Run.toolCalls(answer, at)
 	t.catchUp(answer)
 	if len(calls) == 0 && answer.Finish == chat.FinishStop { // be it empty: clients read the newest message as the reply
 		t.open()
@@ -204,12 +215,12 @@ func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
 	if len(calls) > 0 {
 		step := t.newStep(StepDetails{Type: ToolCalls, ToolCalls: calls}, at)
 		change.Steps = append(change.Steps, &StepRecord{
-			Step: step, Turn: t.number, Tokens: callTokens(calls), Used: usage, State: answer.State,
+			Step: step, Turn: t.number, Tokens: callTokens(calls), Used: usage, State: answer.State, Searches: searches,
 		})
 	}
 	err := d.commit(change, func(r *Record) error {
 		r.Spent.Turns, r.Spent.Usage = t.number, r.Spent.Usage.plus(usage)
-		return r.settle(o, at.Unix(), calls)
+		return r.settle(o, at.Unix())
 	})
 	if err != nil {
 		return d.overruled(err, call)
@@ -220,7 +231,9 @@ func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
 	if len(calls) > 0 {
 		d.live.log.calls(change.Steps[len(change.Steps)-1].Step)
 	}
-	d.done()
+	if d.turn = nil; o.verb != proceed {
+		d.done()
+	}
 	return nil
 }
 
@@ -264,7 +277,7 @@ func (d *driver) conclude(e ending, call *ModelCall) error {
 	if d.turn != nil && d.turn.message != nil {
 		d.turn.publishMessage()
 	} else if len(change.Steps) > 0 {
-		d.live.log.closeStep(change.Steps[0].Step, before.ExpiresAt)
+		d.live.log.closeStep(change.Steps[0], before.ExpiresAt)
 	}
 	d.done()
 	return nil
@@ -273,7 +286,7 @@ func (d *driver) conclude(e ending, call *ModelCall) error {
 // finish ends the run without another model call.
 func (d *driver) finish(v verb, reason string) error {
 	err := d.commit(&Change{Calls: d.recorded(nil)}, func(r *Record) error {
-		return r.settle(outcome{verb: v, runReason: reason}, d.engine.now().Unix(), nil)
+		return r.settle(outcome{verb: v, runReason: reason}, d.engine.now().Unix())
 	})
 	if err != nil {
 		return d.overruled(err, nil)

@@ -86,7 +86,7 @@ func (l *submission) opening(e *Engine, stream bool) func(*Log) {
 	if !stream {
 		return nil
 	}
-	run, answered := l.rec.Run, l.steps[len(l.steps)-1].Step
+	run, answered := l.rec.Run, l.steps[len(l.steps)-1]
 	before := numbered(l.steps) - 2 // the two events below
 	l.watch = e.newWatch(Start{ThreadID: run.ThreadID, RunID: run.ID, After: before})
 	return func(log *Log) {

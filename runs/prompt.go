@@ -10,6 +10,7 @@ import (
 
 	"understudy/api/wire"
 	"understudy/runs/chat"
+	"understudy/runs/tools/filesearch"
 	"understudy/threads"
 )
 
@@ -24,6 +25,8 @@ type prompt struct {
 	tokens     int  // estimated
 	dropped    int  // messages known to be left out by truncation
 	shrinkable bool // a smaller budget would leave out more
+
+	searches []*filesearch.Search // in it, and of the runs before; oldest first
 }
 
 // errPromptTooLong says that not even the newest message fits max_prompt_tokens.
@@ -42,11 +45,16 @@ type entry struct {
 	step    *StepRecord
 }
 
-func (e entry) tokens() int {
-	if e.message != nil {
+// tokens is what the entry costs in a prompt of a run.
+func (e entry) tokens(of *Run) int {
+	switch {
+	case e.message != nil:
 		return e.message.Tokens
+	case e.runID() == of.ID:
+		return e.step.Tokens + e.step.searchTokens()
+	default:
+		return e.step.Tokens
 	}
-	return e.step.Tokens
 }
 
 func (e entry) runID() string {
@@ -84,14 +92,14 @@ func (w *window) must(e entry) bool { return e.runID() == w.run.ID || w.kept == 
 // offer takes an entry if there is room; entries come newest first.
 func (w *window) offer(e entry) {
 	must := w.must(e)
-	if w.full || !must && (w.budget < e.tokens() || w.limited()) {
+	if w.full || !must && (w.budget < e.tokens(w.run) || w.limited()) {
 		w.full = true
 		if e.message != nil {
 			w.dropped++
 		}
 		return
 	}
-	w.budget -= e.tokens()
+	w.budget -= e.tokens(w.run)
 	w.newest = append(w.newest, e)
 	if e.message != nil && e.runID() != w.run.ID {
 		w.kept++
@@ -179,10 +187,8 @@ func (p prompter) build(ctx context.Context, project string, run *Run, budget in
 		out.messages = append(out.messages, chat.Message{Role: chat.System, Content: []chat.Part{{Text: *run.Instructions}}})
 		out.tokens += roughTokens(*run.Instructions)
 	}
-	for _, t := range run.Tools {
-		if t.Function != nil {
-			out.tokens += roughTokens(t.Function.Name) + roughTokens(string(t.Function.Parameters))
-		}
+	for _, t := range run.offered(0) {
+		out.tokens += roughTokens(t.Name) + roughTokens(string(t.Parameters))
 	}
 	w := &window{run: run, budget: budget - out.tokens}
 	if err := w.collect(ctx, p.history); err != nil {
@@ -195,8 +201,11 @@ func (p prompter) build(ctx context.Context, project string, run *Run, budget in
 	out.dropped, out.shrinkable = w.dropped, w.kept > 1
 	for _, e := range w.timeline() {
 		var err error
-		if out.messages, err = p.add(ctx, project, out.messages, e); err != nil {
+		if out.messages, err = p.add(ctx, project, run, out.messages, e); err != nil {
 			return prompt{}, err
+		}
+		if e.step != nil {
+			out.searches = append(out.searches, e.step.Searches...)
 		}
 	}
 	return out, nil
@@ -206,11 +215,17 @@ func (p prompter) build(ctx context.Context, project string, run *Run, budget in
 // bytes to a token, three keeps on the safe side.
 func roughTokens(text string) int { return len(text) / 3 }
 
-// add appends an entry. Text and calls of one turn are one message again.
-func (p prompter) add(ctx context.Context, project string, messages []chat.Message, e entry) ([]chat.Message, error) {
+// add appends an entry. Text and calls of one turn are one message again. What
+// earlier runs found is left out: it served their answers, and is searched for
+// again when it is needed.
+func (p prompter) add(ctx context.Context, project string, run *Run, messages []chat.Message, e entry) ([]chat.Message, error) {
 	if e.message != nil {
 		m, err := p.message(ctx, project, e.message)
 		return append(messages, m), err
+	}
+	calls, outputs := e.step.exchanged(run)
+	if len(calls) == 0 {
+		return messages, nil
 	}
 	turn := chat.Message{Role: chat.Assistant}
 	if n := len(messages); n > 0 && e.joins(messages[n-1]) {
@@ -218,19 +233,29 @@ func (p prompter) add(ctx context.Context, project string, messages []chat.Messa
 	}
 	turn.State = e.step.State
 	turn.Turn = e.key()
-	var outputs []chat.Message
-	for _, c := range e.step.Step.Details.ToolCalls {
-		if c.Function == nil {
+	turn.Calls = calls
+	return append(append(messages, turn), outputs...), nil
+}
+
+// exchanged are the step's calls and their outputs as a run's model is told them.
+func (r *StepRecord) exchanged(run *Run) (calls []chat.Call, outputs []chat.Message) {
+	for _, c := range r.Step.Details.ToolCalls {
+		call, output := chat.Call{ID: c.ID}, unansweredOutput
+		switch search := r.search(c.ID); {
+		case search != nil && r.Step.RunID == run.ID:
+			call.Name, call.Arguments, output = run.searchName(), search.Arguments, search.Output()
+		case c.Function == nil:
 			continue
+		default:
+			call.Name, call.Arguments = c.Function.Name, c.Function.Arguments
+			if c.Function.Output != nil {
+				output = *c.Function.Output
+			}
 		}
-		turn.Calls = append(turn.Calls, chat.Call{ID: c.ID, Name: c.Function.Name, Arguments: c.Function.Arguments})
-		output := unansweredOutput
-		if c.Function.Output != nil {
-			output = *c.Function.Output
-		}
+		calls = append(calls, call)
 		outputs = append(outputs, chat.Message{Role: chat.ToolRole, CallID: c.ID, Content: []chat.Part{{Text: output}}})
 	}
-	return append(append(messages, turn), outputs...), nil
+	return calls, outputs
 }
 
 // key names the model call an entry came from.

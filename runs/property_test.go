@@ -14,6 +14,7 @@ import (
 	"understudy/api/wire"
 	"understudy/runs"
 	"understudy/runs/chat"
+	"understudy/runs/tools/filesearch"
 )
 
 // TestAnythingGoes plays random requests against random model answers, with
@@ -75,6 +76,12 @@ func (p *plans) turn(req chat.Request) turn {
 		return calls("add", "sub")
 	case "both":
 		return saysAndCalls(text, "add")
+	case "search":
+		return seeks(text)
+	case "search and call":
+		return calls(filesearch.Name, "add")
+	case "cite":
+		return says("【1:0†foods.txt】 ", text, "【1:", "1】", "【7:7†x】")
 	case "length":
 		return ends(chat.FinishLength, text)
 	case "filter":

@@ -26,9 +26,9 @@ func (r *Recording) replay() (c *cursor, last int) {
 	for _, s := range r.Steps {
 		t.begin()
 		if s.Step.Type == MessageCreation {
-			t.message(s.Step)
+			t.message(s)
 		} else {
-			t.calls(s.Step)
+			t.calls(s)
 		}
 	}
 	if t.hasBegun() {
@@ -51,6 +51,9 @@ func numbered(steps []*StepRecord) int {
 		switch {
 		case s.Step.Type == MessageCreation:
 			n += 2 // the message, the step
+		case s.searching(): // nothing yet
+		case !s.Step.callsClient():
+			n++ // the step
 		case len(s.Step.unanswered()) > 0:
 			n++ // requires_action
 		default:
@@ -140,7 +143,8 @@ func (t *replay) opened(s *Step) *Step {
 
 // message tells a step and its message. A cancel that cut it short is told before
 // it, so that whoever goes on behind the cancel is told of a message as a whole.
-func (t *replay) message(s *Step) {
+func (t *replay) message(r *StepRecord) {
+	s := r.Step
 	if s.CancelledAt != nil {
 		t.cancelling()
 	}
@@ -155,33 +159,47 @@ func (t *replay) message(s *Step) {
 			case part.Refusal != nil:
 				t.log.text(m.ID, i, true, *part.Refusal)
 			case part.Text != nil && part.Text.Value != "":
-				t.log.text(m.ID, i, false, part.Text.Value)
+				t.log.annotated(m.ID, i, part.Text)
 			}
 		}
 		t.log.closeMessage(m)
 	} else {
 		t.log.skip()
 	}
-	t.log.closeStep(s, t.expires())
+	t.log.closeStep(r, t.expires())
 }
 
-// calls tells a step whose calls the client had to answer, and how the leg and
-// the step came to their ends.
-func (t *replay) calls(s *Step) {
+// calls tells a step of tool calls: those the server carries out first, then
+// those the client had to answer, and how the leg and the step came to their
+// ends.
+func (t *replay) calls(r *StepRecord) {
+	s := r.Step
 	t.log.calls(t.opened(s))
+	if r.searching() || !s.callsClient() {
+		t.closed(r)
+		return
+	}
 	waiting := t.live()
 	waiting.Status = RequiresAction
 	waiting.RequiredAction = requiredAction(slices.DeleteFunc(slices.Clone(s.Details.ToolCalls), func(c ToolCall) bool { return c.Function == nil }))
 	t.log.run(waiting)
 	switch {
 	case len(s.unanswered()) == 0:
-		t.log.closeStep(s, t.expires())
+		t.log.closeStep(r, t.expires())
 		t.leg, t.begun = t.leg+1, false
 		t.log.run(t.queued())
-	case !s.open():
-		if s.CancelledAt != nil {
-			t.cancelling()
-		}
-		t.log.closeStep(s, t.expires())
+	default:
+		t.closed(r)
 	}
+}
+
+// closed tells how a step came to its end, if it did.
+func (t *replay) closed(r *StepRecord) {
+	if r.Step.open() {
+		return
+	}
+	if r.Step.CancelledAt != nil {
+		t.cancelling()
+	}
+	t.log.closeStep(r, t.expires())
 }

@@ -35,10 +35,10 @@ func (r *Record) capReached() string {
 
 // request is the run's next model call. A forced tool is forced in the first
 // call only, or the run would never come to an answer.
-func (r *Record) request(messages []chat.Message, first bool) chat.Request {
-	run := r.Run
+func (r *Record) request(messages []chat.Message, steps []*StepRecord) chat.Request {
+	run, first := r.Run, len(steps) == 0
 	req := chat.Request{
-		Model: run.Model, Upstream: r.Upstream, Messages: messages, Tools: offered(run.Tools),
+		Model: run.Model, Upstream: r.Upstream, Messages: messages, Tools: run.offered(searchTurns(steps)),
 		ResponseFormat: run.ResponseFormat.Object(),
 		Temperature:    notDefault((*float64)(run.Temperature)),
 		TopP:           notDefault((*float64)(run.TopP)),
@@ -56,7 +56,7 @@ func (r *Record) request(messages []chat.Message, first bool) chat.Request {
 	case choice.Type == choiceNone:
 		req.ToolChoice.Mode = choiceNone
 	case first && choice.Type != choiceAuto:
-		req.ToolChoice = chat.ToolChoice{Mode: choice.Type, Function: choice.Function}
+		req.ToolChoice = run.forced()
 	}
 	return req
 }
@@ -70,11 +70,21 @@ func notDefault(f *float64) *float64 {
 	return f
 }
 
-// offered lists the functions among the tools: code_interpreter and
-// file_search are accepted and echoed, but there is nothing to run them yet.
-func offered(tools []assistants.Tool) []chat.Tool {
+// forced is the tool choice as the model is told it: file_search is a function
+// to it.
+func (r *Run) forced() chat.ToolChoice {
+	if r.ToolChoice.Type == assistants.FileSearch {
+		return chat.ToolChoice{Mode: assistants.FunctionTool, Function: r.searchName()}
+	}
+	return chat.ToolChoice{Mode: r.ToolChoice.Type, Function: r.ToolChoice.Function}
+}
+
+// offered lists what the model may call: the functions, and file_search unless
+// it has had its turns. code_interpreter is accepted and echoed, but there is
+// nothing to run it yet.
+func (r *Run) offered(searchTurns int) []chat.Tool {
 	var out []chat.Tool
-	for _, t := range tools {
+	for _, t := range r.Tools {
 		if f := t.Function; f != nil {
 			tool := chat.Tool{Name: f.Name, Parameters: f.Parameters, Strict: f.Strict}
 			if f.Description != nil {
@@ -83,5 +93,19 @@ func offered(tools []assistants.Tool) []chat.Tool {
 			out = append(out, tool)
 		}
 	}
+	if r.searchTool() != nil && searchTurns < maxSearchTurns {
+		out = append(out, r.searchDefinition())
+	}
 	return out
+}
+
+// searchTurns counts the turns in which the model searched.
+func searchTurns(steps []*StepRecord) int {
+	n := 0
+	for _, s := range steps {
+		if len(s.Searches) > 0 {
+			n++
+		}
+	}
+	return n
 }

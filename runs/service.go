@@ -72,7 +72,7 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 	var w *Watch
 	var opening func(*Log)
 	if c.Stream {
-		w = s.engine.newWatch(n.start())
+		w = s.engine.newWatch(n.start(c.Texts))
 		opening = func(log *Log) {
 			w.follow(log)
 			log.created(n.Run)
@@ -88,13 +88,13 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 		s.engine.withdraw(n.Run.ID, l)
 		return nil, nil, createError(err, n.Run.ThreadID)
 	}
-	s.engine.launch(l, &Record{Project: project, Run: n.Run, Upstream: n.Upstream, Lease: n.Lease}, nil)
+	s.engine.launch(l, &Record{Project: project, Run: n.Run, Upstream: n.Upstream, Search: n.Search, Lease: n.Lease}, nil)
 	return body, w, nil
 }
 
 // start is where the stream of a new run begins.
-func (n NewRun) start() Start {
-	from := Start{ThreadID: n.Run.ThreadID, RunID: n.Run.ID}
+func (n NewRun) start(texts bool) Start {
+	from := Start{ThreadID: n.Run.ThreadID, RunID: n.Run.ID, Texts: texts}
 	if n.Thread != nil {
 		from.preface = &Event{Name: "thread.created", Data: encode(n.Thread)}
 	}
@@ -123,6 +123,7 @@ func (s *Service) prepare(ctx context.Context, project, threadID string, c Creat
 	n.Run = run
 	fromUser := func(m *threads.Message) bool { return m.Role == threads.User }
 	n.NeedsMessage = !c.Version1 && (run.Instructions == nil || *run.Instructions == "") && !slices.ContainsFunc(n.Messages, fromUser)
+	n.Search = c.searchSetup(a)
 	if n.Upstream = c.Upstream; n.Upstream != "" { // it takes the model as it is
 		return n, nil
 	}
@@ -258,16 +259,56 @@ func (s *Service) DeleteThread(ctx context.Context, project, id string) error {
 	return wire.OrNoSuch(s.threads.DeleteThread(ctx, project, id), threadNoun, id)
 }
 
-// Step returns one step as it is shown.
-func (s *Service) Step(ctx context.Context, project, threadID, runID, id string) (json.RawMessage, error) {
+// Step returns one step as it is shown, with the texts that file_search found if
+// they are asked for.
+func (s *Service) Step(ctx context.Context, project, threadID, runID, id string, texts bool) (json.RawMessage, error) {
 	body, err := s.store.Step(ctx, project, threadID, runID, id)
-	return body, wire.OrNoSuch(err, stepNoun, id)
+	if err != nil {
+		return nil, wire.OrNoSuch(err, stepNoun, id)
+	}
+	items := []wire.Item{{ID: id, JSON: body}}
+	if texts {
+		err = s.addTexts(ctx, items)
+	}
+	return items[0].JSON, err
 }
 
-// Steps returns one page of a run's steps.
-func (s *Service) Steps(ctx context.Context, project, threadID, runID string, page wire.Page) (wire.List, error) {
+// Steps returns one page of a run's steps; texts is as in Step.
+func (s *Service) Steps(ctx context.Context, project, threadID, runID string, page wire.Page, texts bool) (wire.List, error) {
 	list, err := s.store.Steps(ctx, project, threadID, runID, page)
-	return list, wire.OrNoSuch(err, noun, runID)
+	if err != nil {
+		return list, wire.OrNoSuch(err, noun, runID)
+	}
+	if texts {
+		err = s.addTexts(ctx, list.Items)
+	}
+	return list, err
+}
+
+// addTexts puts the texts of search results into steps.
+func (s *Service) addTexts(ctx context.Context, steps []wire.Item) error {
+	ids := make([]string, len(steps))
+	for i, item := range steps {
+		ids[i] = item.ID
+	}
+	found, err := s.store.Searches(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, item := range steps {
+		searches := found[item.ID]
+		if searches == nil {
+			continue
+		}
+		var step Step
+		if err := json.Unmarshal(item.JSON, &step); err != nil {
+			return err
+		}
+		if steps[i].JSON, err = wire.Marshal(step.withResults(searches, true)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ModelCalls returns the run's tape.

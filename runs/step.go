@@ -2,6 +2,7 @@ package runs
 
 import (
 	"encoding/json"
+	"slices"
 
 	"understudy/api/wire"
 	"understudy/runs/chat"
@@ -86,6 +87,7 @@ type ToolCall struct {
 	ID       string      `json:"id"`
 	Type     string      `json:"type"`
 	Function *CalledTool `json:"function,omitempty"`
+	Search   *SearchCall `json:"file_search,omitempty"`
 }
 
 // CalledTool is a function call with its output, null until it is submitted.
@@ -101,6 +103,11 @@ func (e *LastError) ofStep() *LastError {
 		return e
 	}
 	return &LastError{Code: string(chat.ServerError), Message: e.Message}
+}
+
+// callsClient reports whether a call of the step is the client's to answer.
+func (s *Step) callsClient() bool {
+	return slices.ContainsFunc(s.Details.ToolCalls, func(c ToolCall) bool { return c.Function != nil })
 }
 
 // unanswered lists the function calls that wait for an output.

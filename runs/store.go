@@ -8,6 +8,7 @@ import (
 
 	"understudy/api/wire"
 	"understudy/files/vectorstores"
+	"understudy/runs/tools/filesearch"
 	"understudy/threads"
 )
 
@@ -16,12 +17,20 @@ type Record struct {
 	Project  string
 	Run      *Run
 	Upstream string // asked whatever the model's route; "" = as it is routed
+	Search   SearchSetup
 	Spent    Spent
 	Lease    Lease
 
 	// Steps reads the run's steps, oldest first. Only a record that is shown to
 	// decide has it, and only until decide returns.
 	Steps func() ([]*StepRecord, error)
+}
+
+// SearchSetup is how the run's file_search works; it stays as it was when the run
+// was made.
+type SearchSetup struct {
+	Stores []string `json:"stores,omitempty"` // vector stores it looks into, beside the thread's
+	Quotes bool     `json:"quotes,omitempty"` // citations carry the passage and its place
 }
 
 // Spent is what the run's model calls have used so far, failed ones included.
@@ -51,6 +60,8 @@ type StepRecord struct {
 	Tokens int             // of its calls and outputs in a prompt
 	Used   Usage           // what the step says it used once it is completed
 	State  json.RawMessage // what the backend wants back with the turn; nil = nothing
+
+	Searches []*filesearch.Search // of its calls of file_search, in their order
 }
 
 // MessageRecord is a message with what the server keeps beside the wire object.
@@ -83,6 +94,7 @@ func (r *Record) change() *Change {
 type NewRun struct {
 	Run      *Run
 	Upstream string // as in Record
+	Search   SearchSetup
 	Lease    Lease
 	Thread   *threads.Thread // nil = the thread exists
 	Messages []*threads.Message
@@ -111,6 +123,8 @@ type Store interface {
 	ChangeRun(ctx context.Context, project, threadID, id string, decide func(*Record) (*Change, error)) (json.RawMessage, error)
 	Step(ctx context.Context, project, threadID, runID, id string) (json.RawMessage, error)
 	Steps(ctx context.Context, project, threadID, runID string, page wire.Page) (wire.List, error)
+	// Searches reads what the steps' calls of file_search found, by the step's id.
+	Searches(ctx context.Context, stepIDs []string) (map[string][]*filesearch.Search, error)
 	ModelCalls(ctx context.Context, project, threadID, runID string) ([]*ModelCall, error)
 	// Recording reads the run, its steps and its messages as of one moment.
 	Recording(ctx context.Context, project, threadID, id string) (*Recording, error)
@@ -130,6 +144,8 @@ type EngineStore interface {
 	// Advance is ChangeRun for the owner of a lease; ErrLost when it no longer is,
 	// or when the thread was deleted.
 	Advance(ctx context.Context, runID string, lease Lease, decide func(*Record) (*Change, error)) error
+	// Thread reads the thread of a run.
+	Thread(ctx context.Context, project, id string) (json.RawMessage, error)
 	// Extend moves the end of the owner's leases of these runs.
 	Extend(ctx context.Context, owner string, runIDs []string, until time.Time) error
 	// Release frees every lease of the owner.

@@ -82,7 +82,7 @@ func TestRefusals(t *testing.T) {
 			_, _, err := w.runs.Submit(w.ctx, project, thread, "run_x", runs.Outputs{})
 			return err
 		},
-		"steps":   func() error { _, err := w.runs.Steps(w.ctx, project, thread, "run_x", everything); return err },
+		"steps":   func() error { _, err := w.runs.Steps(w.ctx, project, thread, "run_x", everything, false); return err },
 		"context": func() error { _, err := w.runs.ModelCalls(w.ctx, project, thread, "run_x"); return err },
 	} {
 		require.EqualError(t, call(), "No run found with id 'run_x'.", name)

@@ -32,6 +32,7 @@ const (
 	requestCancel verb = "request cancel"
 	cancel        verb = "cancel"
 	fail          verb = "fail"
+	proceed       verb = "proceed"
 	complete      verb = "complete"
 	cutShort      verb = "cut short"
 	expire        verb = "expire"
@@ -54,6 +55,7 @@ var transitions = map[verb]transition{
 	requestCancel: {[]Status{Queued, InProgress, RequiresAction}, Cancelling, func(r *Run, _ *int64) { r.RequiredAction = nil }},
 	cancel:        {[]Status{Cancelling}, Cancelled, func(r *Run, at *int64) { r.CancelledAt = at }},
 	fail:          {[]Status{Queued, InProgress}, Failed, func(r *Run, at *int64) { r.FailedAt = at }},
+	proceed:       {[]Status{InProgress}, InProgress, nil}, // a tool of the server is next, or the model again
 	complete:      {[]Status{InProgress}, Completed, func(r *Run, at *int64) { r.CompletedAt = at }},
 	cutShort:      {[]Status{InProgress}, Incomplete, func(r *Run, at *int64) { r.CompletedAt = at }},
 	expire:        {[]Status{Queued, InProgress, RequiresAction}, Expired, nil},

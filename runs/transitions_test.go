@@ -18,6 +18,7 @@ var legal = map[verb]map[Status]Status{
 	requestCancel: {Queued: Cancelling, InProgress: Cancelling, RequiresAction: Cancelling},
 	cancel:        {Cancelling: Cancelled},
 	fail:          {Queued: Failed, InProgress: Failed},
+	proceed:       {InProgress: InProgress},
 	complete:      {InProgress: Completed},
 	cutShort:      {InProgress: Incomplete},
 	expire:        {Queued: Expired, InProgress: Expired, RequiresAction: Expired},
@@ -40,7 +41,7 @@ func TestMoves(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, to, r.Status)
 			require.Equal(t, to.Terminal(), r.ExpiresAt == nil)
-			require.Equal(t, slices.Contains([]verb{start, requireAction}, v), r.RequiredAction != nil, "%s from %s", v, from)
+			require.Equal(t, slices.Contains([]verb{start, requireAction, proceed}, v), r.RequiredAction != nil, "%s from %s", v, from)
 			for stamp, verbs := range map[**int64][]verb{
 				&r.StartedAt: {start}, &r.CompletedAt: {complete, cutShort}, &r.FailedAt: {fail}, &r.CancelledAt: {cancel},
 			} {

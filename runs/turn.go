@@ -1,11 +1,14 @@
 package runs
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
 	"understudy/api/wire"
+	"understudy/assistants"
 	"understudy/runs/chat"
+	"understudy/runs/tools/filesearch"
 	"understudy/threads"
 )
 
@@ -18,9 +21,13 @@ type turn struct {
 	log    *Log
 	now    func() time.Time
 
-	text, refusal strings.Builder
-	message       *threads.Message // nil until there is something to show
-	step          *Step            // the message's
+	citer  *filesearch.Citer // nil = the run has no file_search, and markers are mere text
+	quotes bool              // citations carry the passage
+
+	said, text, refusal strings.Builder // what the model said, and what is shown of it
+	annotations         []json.RawMessage
+	message             *threads.Message // nil until there is something to show
+	step                *Step            // the message's
 
 	overflowed []*ModelCall // calls of this turn whose prompt was too long
 }
@@ -30,9 +37,37 @@ func (t *turn) Text(delta string) {
 	if delta == "" {
 		return
 	}
+	t.said.WriteString(delta)
+	if t.citer == nil {
+		t.show(filesearch.Piece{Text: delta})
+		return
+	}
+	for _, piece := range t.citer.Write(delta) {
+		t.show(piece)
+	}
+}
+
+// show appends a piece to the message.
+func (t *turn) show(piece filesearch.Piece) {
 	t.open()
-	t.text.WriteString(delta)
-	t.log.text(t.message.ID, 0, false, delta)
+	t.text.WriteString(piece.Text)
+	if piece.Passage == nil {
+		t.log.text(t.message.ID, 0, false, piece.Text)
+		return
+	}
+	c := newCitation(piece, t.quotes)
+	t.log.citation(t.message.ID, piece.Text, c.streamed(len(t.annotations)))
+	t.annotations = append(t.annotations, c.encoded())
+}
+
+// flush shows what was held back of the text.
+func (t *turn) flush() {
+	if t.citer == nil {
+		return
+	}
+	for _, piece := range t.citer.Close() {
+		t.show(piece)
+	}
 }
 
 // Refusal shows a piece of a refusal (chat.Sink). It is the part after the text.
@@ -40,6 +75,7 @@ func (t *turn) Refusal(delta string) {
 	if delta == "" {
 		return
 	}
+	t.flush()
 	t.open()
 	index := 0
 	if t.text.Len() > 0 {
@@ -76,9 +112,10 @@ func (t *turn) newStep(details StepDetails, at time.Time) *Step {
 
 // catchUp shows what the answer has beyond what was streamed.
 func (t *turn) catchUp(answer chat.Answer) {
-	if rest, ok := strings.CutPrefix(answer.Text, t.text.String()); ok {
+	if rest, ok := strings.CutPrefix(answer.Text, t.said.String()); ok {
 		t.Text(rest)
 	}
+	t.flush()
 	if rest, ok := strings.CutPrefix(answer.Refusal, t.refusal.String()); ok {
 		t.Refusal(rest)
 	}
@@ -88,7 +125,9 @@ func (t *turn) catchUp(answer chat.Answer) {
 func (t *turn) content() []threads.Part {
 	var parts []threads.Part
 	if t.text.Len() > 0 || t.refusal.Len() == 0 {
-		parts = append(parts, threads.NewText(t.text.String()))
+		text := threads.NewText(t.text.String())
+		text.Text.Annotations = append(text.Text.Annotations, t.annotations...)
+		parts = append(parts, text)
 	}
 	if t.refusal.Len() > 0 {
 		parts = append(parts, threads.NewRefusal(t.refusal.String()))
@@ -122,14 +161,15 @@ func (t *turn) messageRecord(answer chat.Answer) *MessageRecord {
 // publishMessage announces the closed message and its step.
 func (t *turn) publishMessage() {
 	t.log.closeMessage(t.message)
-	t.log.closeStep(t.step, t.run.ExpiresAt)
+	t.log.closeStep(&StepRecord{Step: t.step}, t.run.ExpiresAt)
 }
 
-// toolCalls gives the answer's calls ids of our own. Calls of an answer that was
+// toolCalls gives the answer's calls ids of our own, and tells those of
+// file_search from functions. Calls of an answer that was
 // cut short are dropped, and so are calls that the run forbade: all of them
 // under tool_choice none, all but the first without parallel_tool_calls, since
 // not every backend obeys.
-func (r *Run) toolCalls(answer chat.Answer, at time.Time) []ToolCall {
+func (r *Run) toolCalls(answer chat.Answer, at time.Time) ([]ToolCall, []*filesearch.Search) {
 	calls := answer.Calls
 	if r.ToolChoice.Type == choiceNone || answer.Finish != chat.FinishStop {
 		calls = nil
@@ -138,13 +178,17 @@ func (r *Run) toolCalls(answer chat.Answer, at time.Time) []ToolCall {
 		calls = calls[:1]
 	}
 	out := make([]ToolCall, len(calls))
+	var searches []*filesearch.Search
 	for i, c := range calls {
-		out[i] = ToolCall{
-			ID: wire.NewID(CallPrefix, at), Type: "function",
-			Function: &CalledTool{Name: c.Name, Arguments: c.Arguments},
+		id := wire.NewID(CallPrefix, at)
+		if r.searchTool() != nil && c.Name == r.searchName() {
+			out[i] = r.searchCall(id)
+			searches = append(searches, &filesearch.Search{CallID: id, Arguments: c.Arguments})
+			continue
 		}
+		out[i] = ToolCall{ID: id, Type: assistants.FunctionTool, Function: &CalledTool{Name: c.Name, Arguments: c.Arguments}}
 	}
-	return out
+	return out, searches
 }
 
 // callTokens estimates what a turn of calls costs in a prompt, its outputs' texts

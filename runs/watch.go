@@ -25,6 +25,7 @@ type Watch struct {
 type Start struct {
 	ThreadID, RunID string
 	After           int    // number of the stored event before the first
+	Texts           bool   // results of searches are told with their texts
 	preface         *Event // the thread that came with the run
 }
 
@@ -51,7 +52,7 @@ func (w *Watch) Read() (events []Event, ended bool) {
 		r, over := c.read(w.told)
 		switch {
 		case r.line != nil:
-			e := r.event()
+			e := r.event(w.Start.Texts)
 			w.told = max(w.told, e.Number)
 			w.events = append(w.events, e)
 			size += len(e.Data)
@@ -94,10 +95,10 @@ func (e *BeyondEndError) Error() string {
 }
 
 // Watch tells the events of a run behind the stored one of number after, 0 for
-// all: those that are stored are told again, and then what happens. It answers a
-// *BeyondEndError when there is no such event.
-func (s *Service) Watch(ctx context.Context, project, threadID, id string, after int) (*Watch, error) {
-	return s.watch(ctx, project, Start{ThreadID: threadID, RunID: id, After: after})
+// all: those that are stored are told again, and then what happens; texts is as
+// in Step. It answers a *BeyondEndError when there is no such event.
+func (s *Service) Watch(ctx context.Context, project, threadID, id string, after int, texts bool) (*Watch, error) {
+	return s.watch(ctx, project, Start{ThreadID: threadID, RunID: id, After: after, Texts: texts})
 }
 
 // Abandon cancels a run whose client has gone away in the middle of the stream.

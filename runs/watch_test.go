@@ -16,7 +16,7 @@ import (
 
 // watch joins the stream of a run behind a stored event.
 func (w *world) watch(r *runs.Run, after int) *stream {
-	watch, err := w.runs.Watch(w.ctx, project, r.ThreadID, r.ID, after)
+	watch, err := w.runs.Watch(w.ctx, project, r.ThreadID, r.ID, after, false)
 	require.NoError(w.t, err)
 	return streamOf(watch)
 }
@@ -94,7 +94,7 @@ func requireSound(t require.TestingT, events []runs.Event) {
 // stored events of the live streams that come behind N, to the byte, and so it
 // is for the next process.
 func TestResumedStreams(t *testing.T) {
-	w := open(t, worldOptions{})
+	w := searched(t, &shelf{})
 	p := &plans{byName: map[string][]string{}}
 	w.model.choose = func(req chat.Request) turn {
 		if slices.Contains(p.byName[req.Messages[0].Content[0].Text], "refuse") {
@@ -102,6 +102,7 @@ func TestResumedStreams(t *testing.T) {
 		}
 		return p.turn(req)
 	}
+	var looked int // how many searches were told with their results
 	rapid.Check(t, func(rt *rapid.T) {
 		w.t, w.ctx = rt, context.Background()
 		live := w.playLegs(rt, p)
@@ -109,6 +110,7 @@ func TestResumedStreams(t *testing.T) {
 		check := func(when string) {
 			all := read(w.watch(run, 0))
 			require.Equal(rt, text(live), text(all), when)
+			looked += strings.Count(text(all), `"file_name":"foods.txt"`)
 			for n := 0; n <= len(stored(live)); n++ {
 				resumed := read(w.watch(run, n))
 				require.Equal(rt, text(behind(n, live)), text(resumed), "%s, behind %d", when, n)
@@ -125,11 +127,12 @@ func TestResumedStreams(t *testing.T) {
 		}
 	})
 	w.t, w.ctx = t, t.Context()
+	require.NotZero(t, looked)
 }
 
 // playLegs lets a run go through random legs and returns what their streams told.
 func (w *world) playLegs(t *rapid.T, p *plans) (live []runs.Event) {
-	kinds := append([]string{"refuse"}, outcomes...)
+	kinds := append([]string{"refuse", "search", "search and call", "cite"}, outcomes...)
 	plan := rapid.SliceOfN(rapid.SampledFrom(kinds), 0, 4).Draw(t, "outcomes")
 	w.model.mu.Lock()
 	name := fmt.Sprintf("resumed %d", len(p.byName))
@@ -145,8 +148,8 @@ func (w *world) playLegs(t *rapid.T, p *plans) (live []runs.Event) {
 		requireSound(t, live)
 		r = w.settled(r)
 		switch {
-		case r.Status.Terminal():
-			return live
+		case r.Status.Terminal(): // maybe after its stream, when the cancel came in between
+			return append(live, behind(live[len(live)-1].Number, read(w.watch(r, 0)))...)
 		case rapid.IntRange(0, 3).Draw(t, "leave it waiting") == 0:
 			return live
 		case rapid.IntRange(0, 3).Draw(t, "cancel it waiting") == 0:

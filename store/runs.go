@@ -75,12 +75,26 @@ var spentNothing = func() string {
 	return string(spent)
 }()
 
+// encodeSearch is how the run's file_search works as it is stored, "" when it
+// has nothing to say.
+func encodeSearch(setup runs.SearchSetup) (string, error) {
+	if len(setup.Stores) == 0 && !setup.Quotes {
+		return "", nil
+	}
+	encoded, err := json.Marshal(setup)
+	return string(encoded), err
+}
+
 func insertRun(tx *Tx, n runs.NewRun, k *keptRun) error {
+	search, err := encodeSearch(n.Search)
+	if err != nil {
+		return err
+	}
 	r := &k.run
-	_, err := tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, upstream, spent, body)
-		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+	_, err = tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, upstream, search, spent, body)
+		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		r.ThreadID, k.project, r.ID, flag(r.Status.Active()), flag(r.Status.Runnable()), r.ExpiresAt,
-		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, n.Upstream, k.spent, k.body)
+		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, n.Upstream, search, k.spent, k.body)
 	tx.onCommit(func(db *DB) { db.tails.wrote(k) })
 	if constraint, ok := IsUnique(err); ok && constraint == "runs.thread_id" { // another process took the lock
 		return &threads.BusyError{}
@@ -116,17 +130,22 @@ func (db *DB) ActiveRun(ctx context.Context, project, threadID string) (string, 
 }
 
 // recordColumns are what scanRecord reads of a run.
-const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, upstream, spent, body"
+const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, upstream, search, spent, body"
 
 func scanRecord(kept *tails, row Row) (*runs.Record, error) {
 	r := &runs.Record{Run: &runs.Run{}}
 	var threadID, id string
 	var until int64
-	var spent, body []byte
-	if err := row.Scan(&threadID, &id, &r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &r.Upstream, &spent, &body); err != nil {
+	var search, spent, body []byte
+	if err := row.Scan(&threadID, &id, &r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &r.Upstream, &search, &spent, &body); err != nil {
 		return nil, notFound(err)
 	}
 	r.Lease.Until = time.UnixMilli(until)
+	if len(search) > 0 {
+		if err := json.Unmarshal(search, &r.Search); err != nil {
+			return nil, fmt.Errorf("decode how a run searches: %w", err)
+		}
+	}
 	if err := kept.run(threadID, id).restore(r, spent, body); err != nil {
 		return nil, fmt.Errorf("decode a run: %w", err)
 	}

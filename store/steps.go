@@ -8,6 +8,7 @@ import (
 
 	"understudy/api/wire"
 	"understudy/runs"
+	"understudy/runs/tools/filesearch"
 )
 
 func orLost(err error) error {
@@ -27,21 +28,30 @@ func writeStep(tx *Tx, project string, r *runs.StepRecord) error {
 	if err != nil {
 		return err
 	}
-	s, stored := r.Step, *r
-	err = tx.QueryRow(`INSERT INTO steps (run_id, seq, project_id, thread_id, id, calls, turn, after, tokens, used, state, body)
+	var searches any
+	if len(r.Searches) > 0 {
+		encoded, err := json.Marshal(r.Searches)
+		if err != nil {
+			return err
+		}
+		searches = string(encoded)
+	}
+	s := r.Step
+	err = tx.QueryRow(`INSERT INTO steps (run_id, seq, project_id, thread_id, id, calls, turn, after, tokens, used, state, searches, body)
 		VALUES ($1, COALESCE((SELECT MAX(seq) FROM steps WHERE run_id = $1), 0) + 1, $2, $3, $4, $5, $6,
-			COALESCE((SELECT MAX(seq) FROM messages WHERE thread_id = $3), 0), $7, $8, $9, $10)
-		ON CONFLICT (id) DO UPDATE SET tokens = excluded.tokens, body = excluded.body
+			COALESCE((SELECT MAX(seq) FROM messages WHERE thread_id = $3), 0), $7, $8, $9, $10, $11)
+		ON CONFLICT (id) DO UPDATE SET tokens = excluded.tokens, searches = excluded.searches, body = excluded.body
 		RETURNING after`,
-		s.RunID, project, s.ThreadID, s.ID, flag(s.Type == runs.ToolCalls), r.Turn, r.Tokens, string(used), nullable(r.State), string(body)).
-		Scan(&stored.After)
+		s.RunID, project, s.ThreadID, s.ID, flag(s.Type == runs.ToolCalls), r.Turn, r.Tokens, string(used), nullable(r.State), searches, string(body)).
+		Scan(&r.After)
 	if err == nil && s.Type == runs.ToolCalls {
+		stored := *r
 		tx.onCommit(func(db *DB) { db.tails.stepped(&stored) })
 	}
 	return err
 }
 
-const stepColumns = "turn, after, tokens, used, state, body"
+const stepColumns = "turn, after, tokens, used, state, searches, body"
 
 func scanSteps(rows *Rows, err error) ([]*runs.StepRecord, error) {
 	if err != nil {
@@ -51,11 +61,16 @@ func scanSteps(rows *Rows, err error) ([]*runs.StepRecord, error) {
 	var records []*runs.StepRecord
 	for rows.Next() {
 		r := &runs.StepRecord{Step: &runs.Step{}}
-		var used, state, body []byte
-		if err := rows.Scan(&r.Turn, &r.After, &r.Tokens, &used, &state, &body); err != nil {
+		var used, state, searches, body []byte
+		if err := rows.Scan(&r.Turn, &r.After, &r.Tokens, &used, &state, &searches, &body); err != nil {
 			return nil, err
 		}
 		r.State = state
+		if searches != nil {
+			if err := json.Unmarshal(searches, &r.Searches); err != nil {
+				return nil, fmt.Errorf("decode what a run step found: %w", err)
+			}
+		}
 		if err := errors.Join(json.Unmarshal(used, &r.Used), json.Unmarshal(body, r.Step)); err != nil {
 			return nil, fmt.Errorf("decode a run step: %w", err)
 		}
@@ -97,4 +112,25 @@ func (db *DB) Steps(ctx context.Context, project, threadID, runID string, page w
 	}
 	all := listing{table: "steps", where: "run_id = $1", args: []any{runID}}
 	return all.page(r, page, all)
+}
+
+// Searches implements runs.Store.
+func (db *DB) Searches(ctx context.Context, stepIDs []string) (map[string][]*filesearch.Search, error) {
+	found := map[string][]*filesearch.Search{}
+	r := db.Read(ctx)
+	for _, id := range stepIDs {
+		var raw []byte
+		if err := r.QueryRow("SELECT searches FROM steps WHERE id = $1", id).Scan(&raw); err != nil {
+			return nil, notFound(err)
+		}
+		if raw == nil {
+			continue
+		}
+		var searches []*filesearch.Search
+		if err := json.Unmarshal(raw, &searches); err != nil {
+			return nil, fmt.Errorf("decode what %s found: %w", id, err)
+		}
+		found[id] = searches
+	}
+	return found, nil
 }

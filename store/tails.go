@@ -191,9 +191,10 @@ func (t *tails) stepped(s *runs.StepRecord) {
 	same := func(old *runs.StepRecord) bool { return old.Step.ID == s.Step.ID }
 	if i := slices.IndexFunc(kept.steps, same); i >= 0 {
 		updated := *kept.steps[i]
-		updated.Step, updated.Tokens = s.Step, s.Tokens
-		t.grow(kept, sizeOfStep(&updated)-sizeOfStep(kept.steps[i]))
+		updated.Step, updated.Tokens, updated.Searches = s.Step, s.Tokens, s.Searches
+		more := sizeOfStep(&updated) - sizeOfStep(kept.steps[i])
 		kept.steps[i] = &updated
+		t.grow(kept, more)
 		return
 	}
 	kept.steps = append(kept.steps, s)
@@ -295,6 +296,12 @@ func sizeOfMessage(r *runs.MessageRecord) int {
 // sizeOfStep is what a step of tool calls occupies, in bytes, about.
 func sizeOfStep(r *runs.StepRecord) int {
 	size := recordSize + len(r.State)
+	for _, s := range r.Searches {
+		size += recordSize + len(s.Arguments)
+		for _, p := range s.Passages {
+			size += recordSize + len(p.Text)
+		}
+	}
 	for _, call := range r.Step.Details.ToolCalls {
 		size += recordSize
 		if f := call.Function; f != nil {

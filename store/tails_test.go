@@ -18,6 +18,7 @@ import (
 
 	"understudy/api/wire"
 	"understudy/runs"
+	"understudy/runs/tools/filesearch"
 	"understudy/threads"
 )
 
@@ -111,6 +112,7 @@ func (h *history) run(thread string, steps int) (id string, err error) {
 	if _, err := h.db.CreateRun(ctx, "p", runs.NewRun{Run: run, Messages: []*threads.Message{h.message(thread, 10)}}); err != nil {
 		return id, err
 	}
+	found := []*filesearch.Search{{CallID: "call_s", Arguments: "{}", Done: true, Passages: []filesearch.Passage{{FileID: "file-a", Attributes: json.RawMessage("{}"), Text: id}}}}
 	output, calls := "sunny", func(output *string) *runs.Step {
 		return &runs.Step{ID: "step_" + id, RunID: id, ThreadID: thread, Type: runs.ToolCalls, Details: runs.StepDetails{Type: runs.ToolCalls, ToolCalls: []runs.ToolCall{
 			{ID: "call_" + id, Type: "function", Function: &runs.CalledTool{Name: "weather", Arguments: "{}", Output: output}},
@@ -119,8 +121,8 @@ func (h *history) run(thread string, steps int) (id string, err error) {
 	said := h.message(thread, 10)
 	said.Role, said.RunID = threads.Assistant, &id
 	for _, change := range []runs.Change{
-		{Steps: []*runs.StepRecord{{Step: calls(nil), Turn: 1, Tokens: 5, State: json.RawMessage(`{"a":1}`)}}},
-		{Steps: []*runs.StepRecord{{Step: calls(&output), Turn: 1, Tokens: 9, State: json.RawMessage(`{"a":1}`)}}},
+		{Steps: []*runs.StepRecord{{Step: calls(nil), Turn: 1, Tokens: 5, State: json.RawMessage(`{"a":1}`), Searches: []*filesearch.Search{{CallID: "call_s", Arguments: "{}"}}}}},
+		{Steps: []*runs.StepRecord{{Step: calls(&output), Turn: 1, Tokens: 9, State: json.RawMessage(`{"a":1}`), Searches: found}}},
 		{Messages: []*runs.MessageRecord{{Message: said, Turn: 2, Tokens: 7}}},
 	}[:steps] {
 		started := *run

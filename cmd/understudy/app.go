@@ -76,7 +76,7 @@ func (a *app) wire(config Config) {
 	models := modelCheck{a.chat}
 	assistantService := assistants.NewService(a.db, a.stores, models, time.Now)
 	a.engine = runs.NewEngine(runs.EngineOptions{
-		Store: a.db, Model: a.chat, Images: a.files, Logger: a.logger, Now: time.Now, Grace: grace,
+		Store: a.db, Model: a.chat, Images: a.files, Search: a.stores, Logger: a.logger, Now: time.Now, Grace: grace,
 	})
 	options := api.Options{
 		Assistants: assistantService,

@@ -34,6 +34,9 @@ type Found struct {
 
 // Search carries out the search route.
 func (s *Service) Search(ctx context.Context, project, storeID string, search Search) (Page, error) {
+	if _, err := s.Get(ctx, project, storeID); err != nil {
+		return Page{}, err
+	}
 	found, err := s.Find(ctx, project, Find{
 		Stores: []string{storeID}, Queries: search.Queries, MaxResults: search.MaxResults, Threshold: search.Threshold, Filter: search.Filter,
 	})
@@ -50,13 +53,16 @@ func (s *Service) Search(ctx context.Context, project, storeID string, search Se
 }
 
 // Find answers the chunks of the stores that fit the queries best, the best
-// first. The error is the API's when a store does not exist or has expired.
+// first. A store that does not exist holds nothing: it may have been deleted
+// since it was named. The error is the API's when one has expired.
 // Without an embedding of the queries, or where a store has vectors of another
 // model than there is now, words alone decide.
 func (s *Service) Find(ctx context.Context, project string, f Find) ([]Found, error) {
-	if err := s.usable(ctx, project, f.Stores); err != nil {
+	stores, err := s.usable(ctx, project, f.Stores)
+	if err != nil {
 		return nil, err
 	}
+	f.Stores = stores
 	groups, err := s.scopes(ctx, f)
 	if err != nil {
 		return nil, err
@@ -74,19 +80,23 @@ func (s *Service) Find(ctx context.Context, project string, f Find) ([]Found, er
 	return s.show(ctx, project, hits[:min(len(hits), f.MaxResults)])
 }
 
-// usable answers the 404 for a store that does not exist, and the 400 for one
-// that has expired.
-func (s *Service) usable(ctx context.Context, project string, ids []string) error {
-	for _, id := range ids {
+// usable lists those of the stores that exist, each once, and answers the 400
+// for one that has expired.
+func (s *Service) usable(ctx context.Context, project string, ids []string) ([]string, error) {
+	var there []string
+	for _, id := range unique(ids) {
 		v, err := s.load(ctx, project, id)
-		if err != nil {
-			return err
+		switch refusal, refused := errors.AsType[*wire.Error](err); {
+		case refused && refusal.Kind == wire.NotFound:
+			continue
+		case err != nil:
+			return nil, err
+		case v.Status == Expired:
+			return nil, HasExpired(id)
 		}
-		if v.Status == Expired {
-			return HasExpired(id)
-		}
+		there = append(there, id)
 	}
-	return nil
+	return there, nil
 }
 
 func (s *Service) load(ctx context.Context, project, id string) (*VectorStore, error) {
@@ -201,12 +211,13 @@ func (s *Service) show(ctx context.Context, project string, hits []index.Hit) ([
 }
 
 // Use notes that a run uses the stores, which puts their expiry off. The error
-// is the API's when a store does not exist or has expired.
+// is the API's when one has expired.
 func (s *Service) Use(ctx context.Context, project string, stores []string) error {
-	if err := s.usable(ctx, project, stores); err != nil {
+	there, err := s.usable(ctx, project, stores)
+	if err != nil {
 		return err
 	}
-	for _, id := range unique(stores) {
+	for _, id := range there {
 		_, err := s.Store.UpdateVectorStore(ctx, project, id, func(v *VectorStore) error {
 			v.Touch(s.Now())
 			return nil

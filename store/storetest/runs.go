@@ -11,6 +11,7 @@ import (
 
 	"understudy/api/wire"
 	"understudy/runs"
+	"understudy/runs/tools/filesearch"
 	"understudy/threads"
 )
 
@@ -167,6 +168,7 @@ func (s *suite) steps() {
 	r, _ := s.leased("engine", 1)
 	call := callStep(r, "f")
 	record := &runs.StepRecord{Step: call, Turn: 1, Tokens: 5, Used: runs.Usage{TotalTokens: 9}, State: json.RawMessage(`{"x":1}`)}
+	record.Searches = []*filesearch.Search{{CallID: "call_s", Arguments: `{"query":"x"}`}}
 	s.change(r, runs.Change{Steps: []*runs.StepRecord{record}})
 	said := newMessage(r.ThreadID, threads.Assistant, "said")
 	creation := newStep(r, runs.StepDetails{Type: runs.MessageCreation, MessageCreation: &runs.MessageRef{MessageID: said.ID}})
@@ -174,8 +176,11 @@ func (s *suite) steps() {
 		Messages: []*runs.MessageRecord{{Message: said, Turn: 2}},
 		Steps:    []*runs.StepRecord{{Step: creation, Turn: 2}},
 	})
+	found := []*filesearch.Search{{CallID: "call_s", Arguments: `{"query":"x"}`, Done: true, Passages: []filesearch.Passage{
+		{Source: 4, Number: 1, FileID: "file-a", FileName: "a.txt", Score: 0.5, Attributes: json.RawMessage(`{"k":1}`), Text: "y", Tokens: 1, Page: 2, Start: 3, End: 4},
+	}}}
 	call.Status, call.Details.ToolCalls[0].Function.Output = runs.StepCompleted, wire.Ptr("42")
-	s.change(r, runs.Change{Steps: []*runs.StepRecord{{Step: call, Turn: 1, Tokens: 7}}}) // replaces it in its place
+	s.change(r, runs.Change{Steps: []*runs.StepRecord{{Step: call, Turn: 1, Tokens: 7, Searches: found}}}) // replaces it in its place
 
 	same(s, call)(s.Step(ctx, ours, r.ThreadID, r.ID, call.ID))
 	missing(s)(s.Step(ctx, ours, r.ThreadID, r.ID, "step_unknown"))
@@ -184,10 +189,13 @@ func (s *suite) steps() {
 		steps, err := rec.Steps()
 		require.NoError(s, err)
 		require.Equal(s, []*runs.StepRecord{
-			{Step: call, Turn: 1, After: 0, Tokens: 7, Used: runs.Usage{TotalTokens: 9}, State: json.RawMessage(`{"x":1}`)},
+			{Step: call, Turn: 1, After: 0, Tokens: 7, Used: runs.Usage{TotalTokens: 9}, State: json.RawMessage(`{"x":1}`), Searches: found},
 			{Step: creation, Turn: 2, After: 1},
 		}, steps)
 		return nil, nil
 	})
 	require.NoError(s, err)
+	searches, err := s.Searches(ctx, []string{call.ID, creation.ID})
+	require.NoError(s, err)
+	require.Equal(s, map[string][]*filesearch.Search{call.ID: found}, searches)
 }

@@ -107,6 +107,10 @@ func plainText(c conversation) string {
 func quoteResults(results []toolResult) string {
 	quoted := make([]string, len(results))
 	for i, result := range results {
+		if passage, marker, ok := bestPassage(result.output); ok {
+			quoted[i] = fmt.Sprintf(`%s found "%s"%s`, result.tool, passage, marker)
+			continue
+		}
 		output := []rune(result.output)
 		if len(output) > quoteRunes {
 			output = append(output[:quoteRunes:quoteRunes], '…')
@@ -117,6 +121,21 @@ func quoteResults(results []toolResult) string {
 		return "The tool " + quoted[0] + "."
 	}
 	return "The tools have answered: " + strings.Join(quoted, ", ") + "."
+}
+
+// bestPassage takes the first passage out of the results of a search, which are
+// listed under markers to cite them by, the best first.
+func bestPassage(output string) (passage, marker string, ok bool) {
+	for _, block := range strings.Split(output, "\n\n")[1:] {
+		heading, text, found := strings.Cut(block, "\n")
+		end := strings.Index(heading, "】")
+		if !found || !strings.HasPrefix(heading, "【") || end < 0 {
+			continue
+		}
+		runes := []rune(strings.TrimSpace(text))
+		return string(runes[:min(len(runes), quoteRunes)]), heading[:end+len("】")], true
+	}
+	return "", "", false
 }
 
 // chooseTools returns the tools to call this turn, in the order they were
