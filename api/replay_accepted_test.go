@@ -9,7 +9,6 @@ import (
 // laterSessions are recordings of what this server cannot do yet.
 var laterSessions = map[string]string{
 	"openai-dotnet/BasicRunStepFunctionalityWorks":    "needs code_interpreter to run",
-	"openai-dotnet/FileSearchStreamingWorks":          "needs vector stores and the results of file_search",
 	"openai-dotnet/CanApplyChunkingStrategy(Static)":  "needs vector stores",
 	"openai-dotnet/CanAssociateFiles":                 "needs vector stores",
 	"openai-dotnet/CanCreateGetAndDeleteVectorStores": "needs vector stores",
@@ -134,6 +133,11 @@ var acceptedDifferences = []acceptedDifference{
 	{
 		reason: "since 2024 the hosted API had a file processed when it answered", until: year2024,
 		routes: []string{"POST /files"}, objects: []string{"file"}, members: []string{"status"}, recorded: `"uploaded"`, actual: `"processed"`,
+	},
+
+	{
+		reason: "how well a passage fits is every search engine's own opinion", place: inStreams, objects: aStep,
+		members: []string{"step_details.tool_calls[].file_search.results[].score"}, recorded: aNumber, actual: aNumber,
 	},
 
 	{reason: cutRuns, place: inStreams, dialect: "v2", objects: []string{"stream"}, members: []string{"event"}, recorded: "thread.run.completed", actual: "thread.run.incomplete"},

@@ -24,6 +24,7 @@ type modelTurn struct {
 	calls  []recordedCall
 	finish string
 	usage  json.RawMessage // null where the recording shows none
+	then   *modelTurn      // the turn behind a search of the server's own
 
 	runID   string    // as recorded, "" in a stream
 	shownIn *exchange // the first to show what came of the turn, nil when none does
@@ -43,6 +44,9 @@ func (s *scriptedModel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	close(turn.asked)
+	if turn.then != nil {
+		s.turns <- turn.then
+	}
 	select {
 	case <-turn.released:
 		turn.write(w)

@@ -70,6 +70,7 @@ type object struct {
 			ToolCalls []recordedCall `json:"tool_calls"`
 		} `json:"submit_tool_outputs"`
 	} `json:"required_action"`
+	Type  string          `json:"type"`
 	Usage json.RawMessage `json:"usage"`
 }
 

@@ -41,11 +41,10 @@ func (r *recording) script(t testing.TB) map[*exchange]*modelTurn {
 		if x.Status != 200 || !beginsTurn(x) {
 			continue
 		}
-		turn := &modelTurn{finish: "stop", usage: json.RawMessage("null"), asked: make(chan struct{}), released: make(chan struct{})}
+		turn := newTurn()
 		turns[x] = turn
 		if x.streamed() {
 			turn.fromStream(t, recordedEvents(t, x.answer()))
-			close(turn.released)
 			continue
 		}
 		turn.runID = x.objects(t)[0].ID
@@ -65,11 +64,35 @@ func beginsTurn(x *exchange) bool {
 	return false
 }
 
+func newTurn() *modelTurn {
+	return &modelTurn{finish: "stop", usage: json.RawMessage("null"), asked: make(chan struct{}), released: make(chan struct{})}
+}
+
+// searched makes a turn of m that calls file_search, and returns the turn behind
+// it.
+func (m *modelTurn) searched(usage json.RawMessage) *modelTurn {
+	call := recordedCall{ID: "call_1"}
+	call.Function.Name, call.Function.Arguments = "file_search", `{"query":"favorite food"}`
+	m.calls, m.usage, m.then = []recordedCall{call}, usage, newTurn()
+	return m.then
+}
+
 // fromStream takes the turn out of the stream that showed it, piece for piece.
 func (m *modelTurn) fromStream(t testing.TB, events []sentEvent) {
 	t.Helper()
-	for _, e := range events {
+	defer close(m.released)
+	ended := false // the turn's step says what it used; the run, what all used
+	for i, e := range events {
+		var step object
+		if e.name == "thread.run.step.completed" {
+			require.NoError(t, json.Unmarshal(e.data, &step))
+		}
 		switch {
+		case step.Type == "tool_calls" && strings.Contains(string(e.data), `"file_search"`):
+			m.searched(step.Usage).fromStream(t, events[i+1:])
+			return
+		case step.Type == "message_creation":
+			m.usage, ended = step.Usage, true
 		case e.name == "thread.message.delta":
 			var delta struct {
 				Delta object `json:"delta"`
@@ -82,7 +105,9 @@ func (m *modelTurn) fromStream(t testing.TB, events []sentEvent) {
 		case strings.HasPrefix(e.name, "thread.run."):
 			var run object
 			require.NoError(t, json.Unmarshal(e.data, &run))
-			m.usage = run.Usage
+			if !ended {
+				m.usage = run.Usage
+			}
 		}
 	}
 }

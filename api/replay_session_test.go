@@ -209,6 +209,7 @@ func (r *replay) body(x *exchange) (contentType string, body []byte) {
 // upload is the like of an upload whose body was not recorded.
 func (r *replay) upload(x *exchange) (contentType string, body []byte) {
 	file := struct {
+		ID       string
 		Purpose  string
 		Filename string
 		Bytes    int
@@ -218,7 +219,40 @@ func (r *replay) upload(x *exchange) (contentType string, body []byte) {
 	if refused, ok := strings.CutPrefix(file.Error.Message, "'"); ok {
 		file.Purpose, _, _ = strings.Cut(refused, "'")
 	}
-	return formOf(r.t, map[string]string{"purpose": file.Purpose}, "file", file.Filename, strings.Repeat("x", file.Bytes))
+	return formOf(r.t, map[string]string{"purpose": file.Purpose}, "file", file.Filename, r.content(file.ID, file.Bytes))
+}
+
+// content is what a search of the recording showed of a file, or else as many
+// bytes as it had.
+func (r *replay) content(fileID string, size int) string {
+	for _, x := range r.rec.exchanges {
+		if !x.streamed() {
+			continue
+		}
+		for _, e := range recordedEvents(r.t, x.answer()) {
+			var step struct {
+				Details struct {
+					Calls []struct {
+						Search struct {
+							Results []struct {
+								FileID  string `json:"file_id"`
+								Content []struct{ Text string }
+							}
+						} `json:"file_search"`
+					} `json:"tool_calls"`
+				} `json:"step_details"`
+			}
+			_ = json.Unmarshal(e.data, &step) // [DONE] is no JSON
+			for _, call := range step.Details.Calls {
+				for _, result := range call.Search.Results {
+					if result.FileID == fileID && len(result.Content) > 0 {
+						return result.Content[0].Text
+					}
+				}
+			}
+		}
+	}
+	return strings.Repeat("x", size)
 }
 
 // uploadInParts is the like of what was sent to the upload routes, of which no

@@ -81,7 +81,7 @@ func (p *plans) turn(req chat.Request) turn {
 	case "search and call":
 		return calls(filesearch.Name, "add")
 	case "cite":
-		return says("【1:0†foods.txt】 ", text, "【1:", "1】", "【7:7†x】")
+		return says("【4:0†foods.txt】 ", text, "【4:", "1】", "【7:7†x】")
 	case "length":
 		return ends(chat.FinishLength, text)
 	case "filter":

@@ -59,7 +59,11 @@ func (d *driver) carryOut(ctx context.Context, last *StepRecord) ([]*filesearch.
 	if err := d.awaitIndexed(ctx, stores); err != nil {
 		return nil, err
 	}
-	number := passagesSince(d.steps, last.After)
+	source, err := d.source(ctx, last)
+	if err != nil {
+		return nil, err
+	}
+	number := 0
 	searches := make([]*filesearch.Search, len(last.Searches))
 	for i, s := range last.Searches {
 		if searches[i] = s; s.Done {
@@ -70,7 +74,7 @@ func (d *driver) carryOut(ctx context.Context, last *StepRecord) ([]*filesearch.
 			return nil, err
 		}
 		for j := range done.Passages {
-			done.Passages[j].Source, done.Passages[j].Number = last.After, number
+			done.Passages[j].Source, done.Passages[j].Number = source, number
 			number++
 		}
 		searches[i] = done
@@ -156,19 +160,14 @@ func (d *driver) searchBounds() (limit, budget int) {
 	return limit, min(budget, d.engine.model.ContextWindow(run.Model)/2)
 }
 
-// passagesSince counts the passages of the steps that were made behind the same
-// message, so that each has a number of its own.
-func passagesSince(steps []*StepRecord, after int64) int {
-	n := 0
-	for _, step := range steps {
-		if step.After != after {
-			continue
-		}
-		for _, s := range step.Searches {
-			n += len(s.Passages)
-		}
-	}
-	return n
+// source is the first number of the markers of a step's passages. The hosted API
+// numbered the messages of a conversation, its own instructions, calls of tools
+// and their results included, and this comes to the same: 4 for the first
+// question that is searched for, 8 for the second. No two steps of a thread have
+// the same.
+func (d *driver) source(ctx context.Context, step *StepRecord) (int64, error) {
+	searched, err := d.engine.store.SearchedSteps(ctx, d.rec.Run.ThreadID)
+	return step.After + 1 + 2*int64(searched), err
 }
 
 // searched stores what was found. The step is complete with it, unless the

@@ -74,7 +74,7 @@ func seeks(query string) turn {
 
 func TestSearchAndCite(t *testing.T) {
 	s := &shelf{}
-	w := searched(t, s, seeks("Filip's favorite food"), says("It is cake【1", ":0†foods.txt】 and", " not tea【1:9†x】."))
+	w := searched(t, s, seeks("Filip's favorite food"), says("It is cake【4", ":0†foods.txt】 and", " not tea【4:9†x】."))
 	thread := w.threadOf(`{"messages":[{"role":"user","content":"What does Filip like?"}],"tool_resources":{"file_search":{"vector_store_ids":["vs_t"]}}}`)
 	r := w.settled(w.run(thread))
 	require.Equal(t, runs.Completed, r.Status)
@@ -85,9 +85,9 @@ func TestSearchAndCite(t *testing.T) {
 
 	messages := w.messages(thread)
 	text := messages[1].Content[0].Text
-	require.Equal(t, "It is cake【1:0†foods.txt】 and not tea.", text.Value)
+	require.Equal(t, "It is cake【4:0†foods.txt】 and not tea.", text.Value)
 	require.Len(t, text.Annotations, 1)
-	require.JSONEq(t, `{"type":"file_citation","text":"【1:0†foods.txt】","start_index":10,"end_index":25,"file_citation":{"file_id":"file-a"}}`, string(text.Annotations[0]))
+	require.JSONEq(t, `{"type":"file_citation","text":"【4:0†foods.txt】","start_index":10,"end_index":25,"file_citation":{"file_id":"file-a"}}`, string(text.Annotations[0]))
 
 	steps := w.steps(r)
 	require.Len(t, steps, 2)
@@ -110,11 +110,11 @@ func TestSearchAndCite(t *testing.T) {
 	require.Equal(t, filesearch.Name, call.Calls[0].Name)
 	require.JSONEq(t, `{"query":"Filip's favorite food"}`, call.Calls[0].Arguments)
 	require.Equal(t, call.Calls[0].ID, output.CallID)
-	require.Contains(t, output.Content[0].Text, "【1:0†foods.txt】\nFilip likes cake.\n\n【1:1†drinks.pdf】 (page 3)\nEffie likes tea.")
+	require.Contains(t, output.Content[0].Text, "【4:0†foods.txt】\nFilip likes cake.\n\n【4:1†drinks.pdf】 (page 3)\nEffie likes tea.")
 }
 
 func TestCitationsWithQuotes(t *testing.T) {
-	w := searched(t, &shelf{}, seeks("tea"), says("Tea【1:1†drinks.pdf】【1:0†foods.txt】"))
+	w := searched(t, &shelf{}, seeks("tea"), says("Tea【4:1†drinks.pdf】【4:0†foods.txt】"))
 	create, err := runs.ReadCreate(object(t, `{"assistant_id":`+quote(w.assistant)+`}`), wire.V2)
 	require.NoError(t, err)
 	create.Quotes = true
@@ -123,22 +123,22 @@ func TestCitationsWithQuotes(t *testing.T) {
 	require.NoError(t, err)
 	w.settled(decode[runs.Run](t, raw))
 	annotations := w.messages(thread)[1].Content[0].Text.Annotations
-	require.JSONEq(t, `{"type":"file_citation","text":"【1:1†drinks.pdf】","start_index":3,"end_index":19,
+	require.JSONEq(t, `{"type":"file_citation","text":"【4:1†drinks.pdf】","start_index":3,"end_index":19,
 		"file_citation":{"file_id":"file-b","quote":"Effie likes tea.","page":3,"start":0,"end":0,"score":0.5}}`, string(annotations[0]))
-	require.JSONEq(t, `{"type":"file_citation","text":"【1:0†foods.txt】","start_index":19,"end_index":34,
+	require.JSONEq(t, `{"type":"file_citation","text":"【4:0†foods.txt】","start_index":19,"end_index":34,
 		"file_citation":{"file_id":"file-a","quote":"Filip likes cake.","start":10,"end":27,"score":0.75}}`, string(annotations[1]))
 }
 
 // Markers of earlier runs still name what those found; their passages are not
 // sent again.
 func TestLaterRunsCiteWhatEarlierOnesFound(t *testing.T) {
-	w := searched(t, &shelf{}, seeks("food"), says("Cake【1:0†foods.txt】."), says("As I said: cake【1:0†foods.txt】."))
+	w := searched(t, &shelf{}, seeks("food"), says("Cake【4:0†foods.txt】."), says("As I said: cake【4:0†foods.txt】."))
 	thread := w.thread("What does Filip like?")
 	w.settled(w.run(thread))
 	_, err := w.say(thread, "Sure?")
 	require.NoError(t, err)
 	w.settled(w.run(thread))
-	require.Equal(t, "assistant: As I said: cake【1:0†foods.txt】.", w.texts(thread)[3])
+	require.Equal(t, "assistant: As I said: cake【4:0†foods.txt】.", w.texts(thread)[3])
 	require.Len(t, w.messages(thread)[3].Content[0].Text.Annotations, 1)
 	for _, m := range w.model.sent()[2].Messages {
 		require.Empty(t, m.Calls)
@@ -146,12 +146,12 @@ func TestLaterRunsCiteWhatEarlierOnesFound(t *testing.T) {
 	}
 }
 
-// Each passage of a run has a marker of its own, however often it searches.
-func TestSearchesAreNumberedOn(t *testing.T) {
-	w := searched(t, &shelf{}, seeks("food"), seeks("drink"), says("Tea【1:3†drinks.pdf】."))
+// The passages of each search of a thread have markers of their own.
+func TestMarkersAreUnique(t *testing.T) {
+	w := searched(t, &shelf{}, seeks("food"), seeks("drink"), says("Tea【6:1†drinks.pdf】."))
 	thread := w.thread("What do they like?")
 	w.settled(w.run(thread))
-	require.Equal(t, "assistant: Tea【1:3†drinks.pdf】.", w.texts(thread)[1])
+	require.Equal(t, "assistant: Tea【6:1†drinks.pdf】.", w.texts(thread)[1])
 	require.Contains(t, string(w.messages(thread)[1].Content[0].Text.Annotations[0]), "file-b")
 }
 
@@ -315,7 +315,7 @@ func TestCancelWhileSearching(t *testing.T) {
 func TestSearchAfterACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{indexing: true}
-		w := searched(t, s, seeks("food"), says("Cake【1:0†foods.txt】."))
+		w := searched(t, s, seeks("food"), says("Cake【4:0†foods.txt】."))
 		thread := w.thread("Go.")
 		r := w.run(thread)
 		synctest.Wait()
@@ -324,6 +324,6 @@ func TestSearchAfterACrash(t *testing.T) {
 		require.Equal(t, runs.Completed, w.settled(r).Status)
 		require.Len(t, w.model.sent(), 2)
 		require.Len(t, s.finds, 1)
-		require.Equal(t, "assistant: Cake【1:0†foods.txt】.", w.texts(thread)[1])
+		require.Equal(t, "assistant: Cake【4:0†foods.txt】.", w.texts(thread)[1])
 	})
 }

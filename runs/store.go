@@ -144,6 +144,8 @@ type EngineStore interface {
 	// Advance is ChangeRun for the owner of a lease; ErrLost when it no longer is,
 	// or when the thread was deleted.
 	Advance(ctx context.Context, runID string, lease Lease, decide func(*Record) (*Change, error)) error
+	// SearchedSteps counts the steps of a thread that have calls of file_search.
+	SearchedSteps(ctx context.Context, threadID string) (int, error)
 	// Thread reads the thread of a run.
 	Thread(ctx context.Context, project, id string) (json.RawMessage, error)
 	// Extend moves the end of the owner's leases of these runs.

@@ -193,7 +193,7 @@ func TestWatchRefused(t *testing.T) {
 		"beyond the end":  {project, r.ThreadID, r.ID, 6, "is number 5"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := w.runs.Watch(w.ctx, tc.project, tc.thread, tc.run, tc.after)
+			_, err := w.runs.Watch(w.ctx, tc.project, tc.thread, tc.run, tc.after, false)
 			require.ErrorContains(t, err, tc.want)
 			driven, waiting := w.engine.Driven()
 			require.Zero(t, driven+waiting, "a watch that was refused leaves nothing behind")

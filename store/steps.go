@@ -114,6 +114,12 @@ func (db *DB) Steps(ctx context.Context, project, threadID, runID string, page w
 	return all.page(r, page, all)
 }
 
+// SearchedSteps implements runs.EngineStore.
+func (db *DB) SearchedSteps(ctx context.Context, threadID string) (n int, err error) {
+	err = db.QueryRow(ctx, "SELECT COUNT(*) FROM steps WHERE thread_id = $1 AND calls = 1 AND searches IS NOT NULL", threadID).Scan(&n)
+	return n, err
+}
+
 // Searches implements runs.Store.
 func (db *DB) Searches(ctx context.Context, stepIDs []string) (map[string][]*filesearch.Search, error) {
 	found := map[string][]*filesearch.Search{}

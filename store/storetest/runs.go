@@ -195,6 +195,9 @@ func (s *suite) steps() {
 		return nil, nil
 	})
 	require.NoError(s, err)
+	searched, err := s.SearchedSteps(ctx, r.ThreadID)
+	require.NoError(s, err)
+	require.Equal(s, 1, searched)
 	searches, err := s.Searches(ctx, []string{call.ID, creation.ID})
 	require.NoError(s, err)
 	require.Equal(s, map[string][]*filesearch.Search{call.ID: found}, searches)
