@@ -45,6 +45,8 @@ type section struct {
 
 var sections = []section{
 	{"speed", "Speed, durability full, the tape on", rowsOfSpeed},
+	{"speed", measureSpeed},
+	{"retrieval", measureRetrieval},
 }
 
 func main() {

@@ -68,25 +68,30 @@ func (f *frame) encode(packed []byte, c *codes, i int, room []float32) {
 
 // probe is a question in the form that codes are compared with.
 type probe struct {
-	signs []uint64
-	unit  float32        // what an equal sign is worth when only signs are compared
-	base  float32        // q·mean
-	table [][256]float32 // for each byte of a code, what its signs add up to
-	dims  int
+	signs    []uint64
+	likeness []float32      // what Σ ±p is expected to be when so many signs differ
+	base     float32        // q·mean
+	table    [][256]float32 // for each byte of a code, what its signs add up to
 }
 
 // newProbe makes a question of a vector of length 1.
 func (f *frame) newProbe(question []float32) *probe {
 	p := append([]float32(nil), question...)
 	f.rotation.apply(p)
-	q := &probe{signs: make([]uint64, f.words()), table: make([][256]float32, 8*f.words()), dims: f.dims}
+	q := &probe{signs: make([]uint64, f.words()), likeness: make([]float32, f.dims+1), table: make([][256]float32, 8*f.words())}
+	length := 0.0
 	for k, m := range f.mean {
 		q.base += p[k] * m
 		p[k] -= m
-		q.unit += float32(math.Abs(float64(p[k]))) / float32(f.dims)
+		length += float64(p[k]) * float64(p[k])
 		if p[k] >= 0 {
 			q.signs[k/64] |= 1 << (k % 64)
 		}
+	}
+	// At an angle a, a share of a/π of the signs differs, and Σ ±p is about |p|·√(2·dims/π)·cos a.
+	full := math.Sqrt(length * 2 * float64(f.dims) / math.Pi)
+	for n := range q.likeness {
+		q.likeness[n] = float32(full * math.Cos(math.Pi*float64(n)/float64(f.dims)))
 	}
 	for b := range q.table {
 		row := &q.table[b]
@@ -104,12 +109,12 @@ func (f *frame) newProbe(question []float32) *probe {
 	return q
 }
 
-// rough estimates the inner products with the codes from one place up to another from signs alone.
+// rough estimates the inner products with the codes from one place up to another, less q·mean, from signs alone.
 func (q *probe) rough(c *codes, from, to int, estimates []float32) {
 	words := len(q.signs)
 	for i := from; i < to; i++ {
 		differing := unlike(q.signs, c.bits[i*words:])
-		estimates[i-from] = float32(q.dims-2*differing)*q.unit*c.scale[i] + c.bias[i]
+		estimates[i-from] = q.likeness[differing]*c.scale[i] + c.bias[i]
 	}
 }
 

@@ -154,23 +154,25 @@ func (x *Index) hits(ctx context.Context, targets []target, scores map[place]flo
 			order = append(order, ranked{place: at, score: score})
 		}
 	}
-	order = first(order, q.Limit)
-	ids := make([]int64, len(order))
-	for i, r := range order {
-		ids[i] = r.id
-	}
-	chunks, err := x.store.ReadChunks(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	hits := make([]Hit, 0, len(order))
-	for _, r := range order {
-		chunk, ok := chunks[r.id]
-		if !ok {
-			continue // it was removed meanwhile
+	order = first(order, len(order))
+	var hits []Hit
+	for len(hits) < q.Limit && len(order) > 0 { // again when chunks were removed meanwhile
+		batch := order[:min(len(order), q.Limit-len(hits))]
+		order = order[len(batch):]
+		ids := make([]int64, len(batch))
+		for i, r := range batch {
+			ids[i] = r.id
 		}
-		t := &targets[r.target]
-		hits = append(hits, Hit{StoreID: t.storeID, File: t.files[fileOf(r.id)].Key, Score: r.score, Chunk: chunk})
+		chunks, err := x.store.ReadChunks(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range batch {
+			if chunk, ok := chunks[r.id]; ok {
+				t := &targets[r.target]
+				hits = append(hits, Hit{StoreID: t.storeID, File: t.files[fileOf(r.id)].Key, Score: r.score, Chunk: chunk})
+			}
+		}
 	}
 	return hits, nil
 }

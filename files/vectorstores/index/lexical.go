@@ -13,7 +13,7 @@ const (
 
 	// matchBudget is how many matches a search may have to score. Terms are taken from the rarest on until they fill it,
 	// so that very common ones, which tell chunks apart least, are left out in large stores.
-	matchBudget = 8000
+	matchBudget = 2000
 )
 
 // rankLexical ranks the chunks that share terms with the text. A chunk's strength is its score against the best one's,

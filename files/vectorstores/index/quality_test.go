@@ -1,3 +1,7 @@
+//go:build !race
+
+// Under the race detector the corpus takes minutes.
+
 package index_test
 
 import (
@@ -17,17 +21,8 @@ func TestHybridIsAsGoodAsTheBetterHalf(t *testing.T) {
 	require.GreaterOrEqual(t, len(corpus.Passages), 3000)
 	require.Len(t, corpus.Questions, 150)
 	f := open(t, index.Options{})
-	places := map[int64]int{} // the first passage of a file
-	var chunks []index.Chunk
-	for i, p := range corpus.Passages {
-		chunks = append(chunks, index.Chunk{Text: p.Text, Vector: builtin.Embed(p.Text, 256)})
-		if i+1 == len(corpus.Passages) || corpus.Passages[i+1].File != p.File {
-			key := int64(len(places) + 1)
-			places[key] = i + 1 - len(chunks)
-			f.file("vs_docs", key, chunks...)
-			chunks = nil
-		}
-	}
+	places, err := corpus.Fill(t.Context(), f.db, "vs_docs", func(text string) []float32 { return builtin.Embed(text, 256) })
+	require.NoError(t, err)
 	measure := func(text, vector bool) indextest.Quality {
 		quality, err := corpus.Measure("", func(q indextest.Question) ([]int, error) {
 			var asked index.Question
@@ -38,11 +33,7 @@ func TestHybridIsAsGoodAsTheBetterHalf(t *testing.T) {
 				asked.Vector = builtin.Embed(q.Text, 256)
 			}
 			hits, err := f.index.Search(t.Context(), index.Query{Scopes: in("vs_docs"), Questions: []index.Question{asked}, Limit: 10})
-			var passages []int
-			for _, h := range hits {
-				passages = append(passages, places[h.File]+h.Ordinal)
-			}
-			return passages, err
+			return places.Passages(hits), err
 		})
 		require.NoError(t, err)
 		return quality

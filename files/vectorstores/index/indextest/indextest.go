@@ -10,13 +10,17 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
 	"strings"
+
+	"understudy/files/vectorstores/index"
 )
 
 //go:embed testdata/godoc.jsonl.gz testdata/questions.txt
@@ -138,4 +142,43 @@ func (q Question) judge(found []int) Quality {
 	}
 	result.NDCG10 = gain / possible
 	return result
+}
+
+// Writer is where a corpus is stored.
+type Writer interface {
+	AddChunks(ctx context.Context, storeID string, fileSeq int64, chunks []index.Chunk) error
+	PublishChunks(ctx context.Context, fileSeq int64) error
+}
+
+// Places tells the passages of hits: the first passage of every file, by the file's key.
+type Places map[int64]int
+
+// Fill stores the corpus, a file for each package, with what embed makes of each passage.
+func (c *Corpus) Fill(ctx context.Context, to Writer, storeID string, embed func(text string) []float32) (Places, error) {
+	places := Places{}
+	for from := 0; from < len(c.Passages); {
+		var chunks []index.Chunk
+		for _, p := range c.Passages[from:] {
+			if p.File != c.Passages[from].File {
+				break
+			}
+			chunks = append(chunks, index.Chunk{Ordinal: len(chunks), Text: p.Text, Vector: embed(p.Text)})
+		}
+		key := int64(len(places) + 1)
+		if err := errors.Join(to.AddChunks(ctx, storeID, key, chunks), to.PublishChunks(ctx, key)); err != nil {
+			return nil, err
+		}
+		places[key] = from
+		from += len(chunks)
+	}
+	return places, nil
+}
+
+// Passages are the passages that were found.
+func (p Places) Passages(hits []index.Hit) []int {
+	passages := make([]int, len(hits))
+	for i, hit := range hits {
+		passages[i] = p[hit.File] + hit.Ordinal
+	}
+	return passages
 }
