@@ -4,45 +4,83 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"understudy/store"
 )
 
+// rowsOfRetrieval are numbered from 1.
+var rowsOfRetrieval = retrievalPlan{dims: 1536, sizes: []int{1_000, 10_000, 100_000}, searches: 12, foreign: 1}.rows()
+
 // retrievalPlan says how large the measurement is.
 type retrievalPlan struct {
 	dims     int
 	sizes    []int // chunks of the clustered stores, rising
-	rounds   int
-	searches int // timed in a round, by the index and by the full scan
-	foreign  int // timed in a round by sqlite-vec, which takes longest
+	searches int   // timed in a round, by the index and by the full scan
+	foreign  int   // timed in a round by sqlite-vec, which takes longest
 }
 
-// retrieval measures how well and how fast vector stores are searched.
-func measureRetrieval(ctx context.Context, s settings, out io.Writer) (int, error) {
-	fmt.Fprintf(out, "Retrieval; %d rounds: median (min..max), must\n", s.rounds)
-	began := time.Now()
-	missed, err := measureQuality(ctx, s.dir, out)
-	if err != nil {
-		return missed, err
+// rows are the quality, a row for each store, of which the largest clustered one is judged, and how searches grow.
+func (p retrievalPlan) rows() []row {
+	rows := []row{{"150 questions about documentation", qualityFigures, quality}}
+	var clustered []func(context.Context, *bench) (*timed, error)
+	largest := len(p.sizes) - 1
+	for i, n := range p.sizes {
+		clustered = append(clustered, p.timing(clusteredRecipe, n))
+		rows = append(rows, storeRow(fmt.Sprintf("%d chunks, clustered", n), true, i == largest, clustered[i]))
 	}
-	plan := retrievalPlan{dims: 1536, sizes: []int{1_000, 10_000, 100_000}, rounds: s.rounds, searches: 12, foreign: 1}
-	n, err := plan.measure(ctx, s.dir, out)
-	missed += n
-	fmt.Fprintf(out, "%d missed, %v\n", missed, time.Since(began).Round(time.Second))
-	return missed, err
+	isotropic := p.timing(isotropicRecipe, p.sizes[largest])
+	rows = append(rows, storeRow(fmt.Sprintf("%d chunks, isotropic", p.sizes[largest]), false, false, isotropic))
+	small, large := p.sizes[largest-1], p.sizes[largest]
+	return append(rows, row{
+		fmt.Sprintf("vector search p50 of %d chunks / of %d", large, small),
+		[]figure{{must: atMost(float64(large)/float64(small), "")}},
+		func(ctx context.Context, b *bench) ([][]float64, error) {
+			ofSmall, failure := clustered[largest-1](ctx, b)
+			ofLarge, err := clustered[largest](ctx, b)
+			if err = errors.Join(failure, err); err != nil {
+				return nil, err
+			}
+			growth := make([]float64, len(ofLarge.index50))
+			for i := range growth {
+				growth[i] = per(ofLarge.index50[i], ofSmall.index50[i])
+			}
+			return [][]float64{growth}, nil
+		},
+	})
+}
+
+// timing makes a store of a recipe and times its searches, once.
+func (p retrievalPlan) timing(make func(n, dims int) *recipe, n int) func(context.Context, *bench) (*timed, error) {
+	var once sync.Once
+	var t *timed
+	var err error
+	return func(ctx context.Context, b *bench) (*timed, error) {
+		once.Do(func() {
+			err = withDatabase(ctx, b.work, func(db *store.DB, dir string) error {
+				filled, err := fill(ctx, db, dir, make(n, p.dims))
+				if err != nil {
+					return err
+				}
+				t, err = filled.time(ctx, p, b.rounds)
+				return errors.Join(err, filled.close())
+			})
+		})
+		return t, err
+	}
 }
 
 // withDatabase opens a database in a directory of its own under dir and removes both again.
 func withDatabase(ctx context.Context, dir string, use func(db *store.DB, dir string) error) (err error) {
-	if dir, err = os.MkdirTemp(dir, ".bench-*"); err != nil {
+	if dir, err = os.MkdirTemp(dir, "retrieval-*"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	db, err := store.Open(ctx, store.Options{Dir: dir, Durability: store.Normal})
+	db, err := store.Open(ctx, store.Options{Dir: dir, Durability: store.Normal, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
@@ -50,60 +88,44 @@ func withDatabase(ctx context.Context, dir string, use func(db *store.DB, dir st
 	return use(db, dir)
 }
 
-// measure times the searches of every size and judges the largest one.
-func (p retrievalPlan) measure(ctx context.Context, dir string, out io.Writer) (missed int, err error) {
-	err = withDatabase(ctx, dir, func(db *store.DB, dir string) error {
-		recipes := make([]*recipe, 0, len(p.sizes)+1)
-		for _, n := range p.sizes {
-			recipes = append(recipes, clusteredRecipe(n, p.dims))
+// storeRow shows what was measured of one store; what is judged must reach something.
+func storeRow(name string, hasTexts, judged bool, measure func(context.Context, *bench) (*timed, error)) row {
+	must := func(a aim) aim {
+		if judged {
+			return a
 		}
-		recipes = append(recipes, isotropicRecipe(p.sizes[len(p.sizes)-1], p.dims))
-		p50 := map[string][]float64{}
-		for i, r := range recipes {
-			shelf, err := fill(ctx, db, dir, int64(i), r)
-			if err != nil {
-				return err
-			}
-			timed, err := shelf.time(ctx, p)
-			if err = errors.Join(err, shelf.close()); err != nil {
-				return err
-			}
-			p50[r.name] = timed.index50
-			missed += timed.print(out, len(p.sizes) == i+1)
-		}
-		small, large := recipes[max(len(p.sizes)-2, 0)], recipes[len(p.sizes)-1]
-		growth := make([]float64, p.rounds)
-		for i := range growth {
-			growth[i] = per(p50[large.name][i], p50[small.name][i])
-		}
-		bound := float64(large.n) / float64(small.n)
-		missed += figures{{"vector p50 of " + large.name + " / of " + small.name, atMost(bound, ""), growth}}.print(out)
-		return nil
-	})
-	return missed, err
-}
-
-// figures are lines of this section's tables.
-type figures []struct {
-	name   string
-	must   aim
-	values []float64
-}
-
-func (f figures) print(out io.Writer) (missed int) {
-	for _, line := range f {
-		all := spreadOf(line.values)
-		verdict := ""
-		if line.must.bound != 0 {
-			verdict = "pass"
-			if !line.must.met(all.median) {
-				verdict = "FAIL"
-				missed++
-			}
-		}
-		fmt.Fprintf(out, "   %-72s %-28v %-12v %s\n", line.name, all, line.must, verdict)
+		return aim{}
 	}
-	return missed
+	figures := []figure{
+		{name: "vector search p50 ms"},
+		{name: "p99 ms"},
+		{name: "full scan in memory p50 ms"},
+		{name: "p99 ms"},
+		{name: "sqlite-vec p50 ms"},
+		{name: "times as fast as the full scan", must: must(atLeast(10, ""))},
+		{name: "times as fast as sqlite-vec"},
+		{name: "recall@20", must: must(atLeast(0.99, ""))},
+		{name: "MB in memory per 100,000 chunks"},
+		{name: "first search, which codes the store, s"},
+	}
+	if hasTexts {
+		figures = append(figures, figure{name: "hybrid search p50 ms", must: must(atMost(25, " ms"))}, figure{name: "p99 ms"})
+	}
+	return row{name, figures, func(ctx context.Context, b *bench) ([][]float64, error) {
+		t, err := measure(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		values := [][]float64{
+			t.index50, t.index99, t.scan50, t.scan99, t.foreign50, t.againstScan, t.againstVec, t.recall,
+			{t.memory},
+			{t.first.Seconds()},
+		}
+		if hasTexts {
+			values = append(values, t.hybrid50, t.hybrid99)
+		}
+		return values, nil
+	}}
 }
 
 // percentileMillis takes a percentile in milliseconds.

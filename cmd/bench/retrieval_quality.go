@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 
 	"understudy/files/vectorstores/index"
 	"understudy/files/vectorstores/index/indextest"
@@ -14,51 +12,56 @@ import (
 // builtinDims is how long the offline model's vectors are unless a client asks otherwise.
 const builtinDims = 256
 
-// measureQuality asks the corpus's questions by words, by vectors and by both, and judges the last. The vectors are the
-// offline model's hashed word features, which know no meanings.
-func measureQuality(ctx context.Context, dir string, out io.Writer) (missed int, err error) {
+var qualityFigures = []figure{
+	{name: "hybrid recall@5 - the better half's", must: atLeast(-0.01, "")},
+	{name: "hybrid nDCG@10 - the better half's", must: atLeast(-0.01, "")},
+	{name: "lexical recall@5"},
+	{name: "nDCG@10"},
+	{name: "vector recall@5"},
+	{name: "nDCG@10"},
+	{name: "hybrid recall@5"},
+	{name: "nDCG@10"},
+}
+
+// quality asks the corpus's questions by words, by vectors and by both. The vectors are the offline model's hashed word
+// features, which know no meanings.
+func quality(ctx context.Context, b *bench) (values [][]float64, err error) {
 	corpus, err := indextest.Load()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	err = withDatabase(ctx, dir, func(db *store.DB, _ string) error {
+	err = withDatabase(ctx, b.work, func(db *store.DB, _ string) error {
+		embed := func(text string) []float32 { return builtin.Embed(text, builtinDims) }
 		const storeID = "vs_docs"
-		places, err := corpus.Fill(ctx, db, storeID, func(text string) []float32 { return builtin.Embed(text, builtinDims) })
+		places, err := corpus.Fill(ctx, db, storeID, embed)
 		if err != nil {
 			return err
 		}
-		found := index.New(db, index.Options{})
-		fmt.Fprintf(out, "   %d questions about %d chunks of documentation: recall@5 and nDCG@10\n", len(corpus.Questions), len(corpus.Passages))
-		for _, kind := range []string{"identifier", "keyword", "paraphrase", ""} {
-			measure := func(byText, byVector bool) indextest.Quality {
-				quality, failure := corpus.Measure(kind, func(q indextest.Question) ([]int, error) {
-					var asked index.Question
-					if byText {
-						asked.Text = q.Text
-					}
-					if byVector {
-						asked.Vector = builtin.Embed(q.Text, builtinDims)
-					}
-					hits, err := found.Search(ctx, index.Query{Scopes: []index.Scope{{StoreID: storeID}}, Questions: []index.Question{asked}, Limit: 10})
-					return places.Passages(hits), err
+		searched := index.New(db, index.Options{})
+		var all [3]indextest.Quality
+		for i, ask := range []func(text string) index.Question{
+			func(text string) index.Question { return index.Question{Text: text} },
+			func(text string) index.Question { return index.Question{Vector: embed(text)} },
+			func(text string) index.Question { return index.Question{Text: text, Vector: embed(text)} },
+		} {
+			all[i], err = corpus.Measure(func(q indextest.Question) ([]int, error) {
+				hits, err := searched.Search(ctx, index.Query{
+					Scopes: []index.Scope{{StoreID: storeID}}, Questions: []index.Question{ask(q.Text)}, Limit: 10,
 				})
-				if err == nil {
-					err = failure
-				}
-				return quality
+				return places.Passages(hits), err
+			})
+			if err != nil {
+				return err
 			}
-			lexical, vector, hybrid := measure(true, false), measure(false, true), measure(true, true)
-			if kind == "" {
-				missed = figures{
-					{"hybrid recall@5 - the better half's", atLeast(-0.01, ""), []float64{hybrid.Recall5 - max(lexical.Recall5, vector.Recall5)}},
-					{"hybrid nDCG@10 - the better half's", atLeast(-0.01, ""), []float64{hybrid.NDCG10 - max(lexical.NDCG10, vector.NDCG10)}},
-				}.print(out)
-				kind = "all"
-			}
-			fmt.Fprintf(out, "   %-12s lexical %.3f %.3f   vector %.3f %.3f   hybrid %.3f %.3f\n", kind,
-				lexical.Recall5, lexical.NDCG10, vector.Recall5, vector.NDCG10, hybrid.Recall5, hybrid.NDCG10)
 		}
-		return err
+		lexical, vector, hybrid := all[0], all[1], all[2]
+		values = [][]float64{
+			{hybrid.Recall5 - max(lexical.Recall5, vector.Recall5)}, {hybrid.NDCG10 - max(lexical.NDCG10, vector.NDCG10)},
+		}
+		for _, q := range all {
+			values = append(values, []float64{q.Recall5}, []float64{q.NDCG10})
+		}
+		return nil
 	})
-	return missed, err
+	return values, err
 }

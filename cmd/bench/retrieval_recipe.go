@@ -15,7 +15,6 @@ import (
 // centres of their own, and the numbers fall off like a power, so that few directions hold most of what there is to say.
 // Isotropic rows have no structure at all: everything is about as far from everything else, and no code can be right.
 type recipe struct {
-	name     string
 	n, dims  int
 	offset   []float32
 	spectrum []float32 // nil for isotropic rows
@@ -30,7 +29,7 @@ const (
 )
 
 func clusteredRecipe(n, dims int) *recipe {
-	r := &recipe{name: fmt.Sprintf("%d clustered", n), n: n, dims: dims, spectrum: make([]float32, dims), centres: make([][]float32, max(n/topicSize, 1))}
+	r := &recipe{n: n, dims: dims, spectrum: make([]float32, dims), centres: make([][]float32, max(n/topicSize, 1))}
 	for i := range r.spectrum {
 		r.spectrum[i] = float32(math.Pow(float64(i+1), -spectrumFalls))
 	}
@@ -43,7 +42,7 @@ func clusteredRecipe(n, dims int) *recipe {
 }
 
 func isotropicRecipe(n, dims int) *recipe {
-	return &recipe{name: fmt.Sprintf("%d isotropic", n), n: n, dims: dims}
+	return &recipe{n: n, dims: dims}
 }
 
 // draw makes a random vector of the recipe's spectrum.

@@ -19,19 +19,19 @@ import (
 // and a table of sqlite-vec.
 type filled struct {
 	*recipe
-	db       *store.DB
-	storeID  string
-	firstKey int64 // of its files
-	flat     []float32
-	foreign  *sql.DB
+	db      *store.DB
+	flat    []float32
+	foreign *sql.DB
 }
 
-// fileRows is how many rows a file has.
-const fileRows = 1000
+const (
+	filledStore = "vs_filled"
+	fileRows    = 1000 // in a file
+)
 
 // fill makes a store. Only clustered ones have texts.
-func fill(ctx context.Context, db *store.DB, dir string, number int64, r *recipe) (*filled, error) {
-	f := &filled{recipe: r, db: db, storeID: fmt.Sprintf("vs_%d", number), firstKey: 1 + number*1_000_000, flat: r.rows()}
+func fill(ctx context.Context, db *store.DB, dir string, r *recipe) (*filled, error) {
+	f := &filled{recipe: r, db: db, flat: r.rows()}
 	for from := 0; from < r.n; from += fileRows {
 		chunks := make([]index.Chunk, min(fileRows, r.n-from))
 		for i := range chunks {
@@ -40,12 +40,19 @@ func fill(ctx context.Context, db *store.DB, dir string, number int64, r *recipe
 				chunks[i].Text = r.text(from+i, chunkWords)
 			}
 		}
-		key := f.firstKey + int64(from/fileRows)
-		if err := errors.Join(db.AddChunks(ctx, f.storeID, key, chunks), db.PublishChunks(ctx, key)); err != nil {
+		key := int64(1 + from/fileRows)
+		if err := errors.Join(db.AddChunks(ctx, filledStore, key, chunks), db.PublishChunks(ctx, key)); err != nil {
 			return nil, err
 		}
 	}
-	return f, f.fillForeign(ctx, filepath.Join(dir, fmt.Sprintf("vec_%d.db", number)))
+	var err error
+	if f.foreign, err = sql.Open("sqlite", "file:"+filepath.Join(dir, "vec.db")+"?_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)"); err != nil {
+		return nil, err
+	}
+	if err := f.fillForeign(ctx); err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
 }
 
 // row is the vector of a row.
@@ -54,11 +61,7 @@ func (f *filled) row(i int) []float32 {
 }
 
 // fillForeign makes the table of sqlite-vec.
-func (f *filled) fillForeign(ctx context.Context, path string) (err error) {
-	f.foreign, err = sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)")
-	if err != nil {
-		return err
-	}
+func (f *filled) fillForeign(ctx context.Context) error {
 	f.foreign.SetMaxOpenConns(1)
 	if _, err := f.foreign.ExecContext(ctx, fmt.Sprintf("CREATE VIRTUAL TABLE rows USING vec0(vector float[%d] distance_metric=cosine)", f.dims)); err != nil {
 		return err
@@ -109,10 +112,10 @@ func (f *filled) nearest(ctx context.Context, question []float32, n int) ([]int,
 
 // search asks the index.
 func (f *filled) search(ctx context.Context, from *index.Index, question index.Question, n int) ([]int, error) {
-	hits, err := from.Search(ctx, index.Query{Scopes: []index.Scope{{StoreID: f.storeID}}, Questions: []index.Question{question}, Limit: n})
+	hits, err := from.Search(ctx, index.Query{Scopes: []index.Scope{{StoreID: filledStore}}, Questions: []index.Question{question}, Limit: n})
 	found := make([]int, len(hits))
 	for i, h := range hits {
-		found[i] = int(h.File-f.firstKey)*fileRows + h.Ordinal
+		found[i] = int(h.File-1)*fileRows + h.Ordinal
 	}
 	return found, err
 }

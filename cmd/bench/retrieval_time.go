@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"runtime"
 	"slices"
 	"time"
@@ -16,7 +14,6 @@ const wanted = 20
 
 // timed is what was measured of one store, a value for each round.
 type timed struct {
-	*recipe
 	first                   time.Duration // the search that finds nothing in memory
 	memory                  float64       // MB per 100,000 chunks
 	index50, index99        []float64     // ms
@@ -28,8 +25,8 @@ type timed struct {
 }
 
 // time measures a store. A round times each way of searching in turn, with the same questions.
-func (f *filled) time(ctx context.Context, p retrievalPlan) (*timed, error) {
-	t := &timed{recipe: f.recipe}
+func (f *filled) time(ctx context.Context, p retrievalPlan, rounds int) (*timed, error) {
+	t := &timed{}
 	searched := index.New(f.db, index.Options{})
 	before := heap()
 	began := time.Now()
@@ -38,7 +35,7 @@ func (f *filled) time(ctx context.Context, p retrievalPlan) (*timed, error) {
 	}
 	t.first = time.Since(began)
 	t.memory = per(float64(heap()-before), float64(f.n)) * 100_000 / (1 << 20)
-	for round := range p.rounds {
+	for round := range rounds {
 		if err := f.round(ctx, p, searched, t, f.n+1+round*p.searches); err != nil {
 			return nil, err
 		}
@@ -116,32 +113,4 @@ func stopwatch(n int, call func(i int) error) ([]time.Duration, error) {
 		times[i] = time.Since(began)
 	}
 	return times, nil
-}
-
-// print shows the figures; those of the store that is judged must reach something.
-func (t *timed) print(out io.Writer, judged bool) int {
-	must := func(a aim) aim {
-		if judged {
-			return a
-		}
-		return aim{}
-	}
-	fmt.Fprintf(out, "   %s chunks of %d dimensions: %.1f MB in memory per 100,000, first search %v\n", t.name, t.dims, t.memory, t.first.Round(time.Millisecond))
-	lines := figures{
-		{"vector search p50 ms", aim{}, t.index50},
-		{"vector search p99 ms", aim{}, t.index99},
-		{"full scan in memory p50 ms", aim{}, t.scan50},
-		{"full scan in memory p99 ms", aim{}, t.scan99},
-		{"sqlite-vec p50 ms", aim{}, t.foreign50},
-		{"times as fast as the full scan", must(atLeast(10, "")), t.againstScan},
-		{"times as fast as sqlite-vec", aim{}, t.againstVec},
-		{"recall@20", must(atLeast(0.99, "")), t.recall},
-	}
-	if t.hybrid50 != nil {
-		lines = append(lines, figures{
-			{"hybrid search p50 ms", must(atMost(25, " ms")), t.hybrid50},
-			{"hybrid search p99 ms", aim{}, t.hybrid99},
-		}...)
-	}
-	return lines.print(out)
 }

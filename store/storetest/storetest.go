@@ -33,6 +33,7 @@ type Store interface {
 	files.Store
 	uploads.Store
 	keys.Store
+	ChunkStore
 }
 
 // Exercise runs the suite; open returns an empty store and closes it with the test.
@@ -61,6 +62,9 @@ func Exercise(t *testing.T, open func(t *testing.T) Store) {
 		{"files", (*suite).files},
 		{"uploads", (*suite).uploads},
 		{"keys", (*suite).keys},
+		{"chunks are found by terms and vectors", (*suite).chunks},
+		{"chunks tell what changed", (*suite).chunkStates},
+		{"dropped chunks are removed", (*suite).chunkPurge},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(&suite{TB: t, Store: open(t)}) })
 	}

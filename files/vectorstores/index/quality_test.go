@@ -24,7 +24,7 @@ func TestHybridIsAsGoodAsTheBetterHalf(t *testing.T) {
 	places, err := corpus.Fill(t.Context(), f.db, "vs_docs", func(text string) []float32 { return builtin.Embed(text, 256) })
 	require.NoError(t, err)
 	measure := func(text, vector bool) indextest.Quality {
-		quality, err := corpus.Measure("", func(q indextest.Question) ([]int, error) {
+		quality, err := corpus.Measure(func(q indextest.Question) ([]int, error) {
 			var asked index.Question
 			if text {
 				asked.Text = q.Text

@@ -105,14 +105,11 @@ type Quality struct {
 	NDCG10  float64 // how far in front among the first ten they were: discounted cumulative gain over the best possible
 }
 
-// Measure asks all questions of a kind, or all when kind is empty. ask answers passages, the best first.
-func (c *Corpus) Measure(kind string, ask func(Question) ([]int, error)) (Quality, error) {
+// Measure asks all questions. ask answers passages, the best first.
+func (c *Corpus) Measure(ask func(Question) ([]int, error)) (Quality, error) {
 	var sum Quality
-	asked := 0.0
+	asked := float64(len(c.Questions))
 	for _, q := range c.Questions {
-		if kind != "" && q.Kind != kind {
-			continue
-		}
 		found, err := ask(q)
 		if err != nil {
 			return Quality{}, err
@@ -120,7 +117,6 @@ func (c *Corpus) Measure(kind string, ask func(Question) ([]int, error)) (Qualit
 		one := q.judge(found)
 		sum.Recall5 += one.Recall5
 		sum.NDCG10 += one.NDCG10
-		asked++
 	}
 	return Quality{Recall5: sum.Recall5 / asked, NDCG10: sum.NDCG10 / asked}, nil
 }
