@@ -43,6 +43,7 @@ func TestEndToEnd(t *testing.T) {
 		"web pages":                        testWebPages,
 		"cancelling":                       testCancel,
 		"a client that leaves":             testLeavingClient,
+		"cancelling beside a bad backend":  testCancelBadBackends,
 		"secrets":                          testSecrets,
 		"crashes":                          testCrashes,
 		"a full disk":                      testFullDisk,
