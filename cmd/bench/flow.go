@@ -51,7 +51,7 @@ func (g *getter) work(context.Context) (times, error) {
 
 // flowsPerThread keeps the prompts of flows short: what long threads cost is
 // another question.
-const flowsPerThread = 20
+const flowsPerThread = 5
 
 // flow does what a client of the server does for one answer: add a message,
 // create a run, and learn of its end by a held request. Its part is what

@@ -45,6 +45,10 @@ func threadGrowth(ctx context.Context, b *bench) ([][]float64, error) {
 	})
 }
 
+// flowsPerVisit is how often a thread is used before the next one is. It grows
+// by that, and what the server keeps in memory of it is of use.
+const flowsPerVisit = 20
+
 // revisit is the flow of a client with long threads, of which the newest
 // messages are kept.
 type revisit struct {
@@ -63,7 +67,7 @@ func (s *server) revisiting(threads []libraryThread) func() (*revisit, error) {
 
 func (r *revisit) work(ctx context.Context) (times, error) {
 	if r.left == 0 {
-		r.thread, r.left = "/threads/"+r.threads[r.next%len(r.threads)].id, flowsPerThread
+		r.thread, r.left = "/threads/"+r.threads[r.next%len(r.threads)].id, flowsPerVisit
 		r.next++
 	}
 	return r.flow.work(ctx)
@@ -101,7 +105,7 @@ func (p *prompt) close() {
 func (p *prompt) work(context.Context) (times, error) {
 	id := ""
 	if len(p.threads) > 0 {
-		id = p.threads[p.marks/flowsPerThread%len(p.threads)].id
+		id = p.threads[p.marks/flowsPerVisit%len(p.threads)].id
 	} else {
 		var err error
 		if id, err = p.create("/threads", `{"messages":[`+userMessage+`]}`); err != nil {
