@@ -11,6 +11,8 @@ func (e *Engine) Crash() {
 		e.kill(errDraining)
 	})
 	e.wg.Wait()
+	e.mu.Lock() // readers may still be leaving
+	defer e.mu.Unlock()
 	for _, log := range e.waiting {
 		log.breakOff()
 	}
