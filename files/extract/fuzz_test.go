@@ -55,6 +55,18 @@ func FuzzText(f *testing.F) {
 
 func encodeMarked(text string) []byte { return encodeUTF16("\ufeff"+text, binary.LittleEndian) }
 
+// A workbook with one sheet, xl/worksheets/sheet1.xml.
+const (
+	workbook = `<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships">` +
+		`<sheets><sheet name="S" sheetId="1" r:id="rId1"/></sheets></workbook>`
+	packageRelations = `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">` +
+		`<Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>`
+	sheetStyles       = `<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"/>`
+	contentTypes      = `<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>`
+	workbookRelations = `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">` +
+		`<Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/></Relationships>`
+)
+
 // FuzzOffice changes the parts of documents rather than their compressed bytes.
 func FuzzOffice(f *testing.F) {
 	for _, name := range []string{"report.docx", "letter.docx", "slides.pptx", "accounts.xlsx"} {
@@ -72,8 +84,6 @@ func FuzzOffice(f *testing.F) {
 		}
 	}
 	e := New(bounds)
-	sheets := `<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets><sheet name="S" sheetId="1" r:id="rId1"/></sheets></workbook>`
-	related := `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/></Relationships>`
 	slides := `<p xmlns:r="r"><sldId r:id="rId1"/></p>`
 	slide := `<Relationships><Relationship Id="rId1" Type="slide" Target="slides/slide1.xml"/></Relationships>`
 	f.Fuzz(func(t *testing.T, part []byte) {
@@ -81,7 +91,7 @@ func FuzzOffice(f *testing.F) {
 		fuzz(t, e, "a.docx", archive(t, map[string]any{"word/document.xml": text, "word/styles.xml": text, "word/footnotes.xml": text}))
 		fuzz(t, e, "a.pptx", archive(t, map[string]any{"ppt/presentation.xml": slides, "ppt/_rels/presentation.xml.rels": slide, "ppt/slides/slide1.xml": text}))
 		fuzz(t, e, "a.xlsx", archive(t, map[string]any{
-			"xl/workbook.xml": sheets, "xl/_rels/workbook.xml.rels": related, "xl/worksheets/sheet1.xml": text, "xl/styles.xml": text, "xl/sharedStrings.xml": text,
+			"[Content_Types].xml": contentTypes, "_rels/.rels": packageRelations, "xl/workbook.xml": workbook, "xl/_rels/workbook.xml.rels": workbookRelations, "xl/worksheets/sheet1.xml": text, "xl/styles.xml": sheetStyles, "xl/sharedStrings.xml": text,
 		}))
 	})
 }

@@ -35,10 +35,12 @@ func xlsx(_ *Extractor, s *source, out *builder) error {
 	book, err := excelize.OpenReader(s.content, excelize.Options{
 		UnzipSizeLimit: maxUnpacked, UnzipXMLSizeLimit: maxWorkbookPart, ShortDatePattern: "yyyy-mm-dd",
 	})
+	if book != nil {
+		defer func() { _ = book.Close() }() // temporary files
+	}
 	if err != nil {
 		return invalid("The workbook is damaged: %v.", err)
 	}
-	defer func() { _ = book.Close() }() // temporary files
 	cells := maxCells
 	for _, name := range book.GetSheetList() {
 		if err := sheet(s, book, name, &cells, out); err != nil {
