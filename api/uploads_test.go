@@ -133,3 +133,29 @@ func TestUploadCompletedAtOnce(t *testing.T) {
 	require.Equal(t, 1, completed)
 	require.Len(t, s.get("/v1/files").at("data"), 1)
 }
+
+func TestUnusedFiles(t *testing.T) {
+	s := newServer(t, settings{})
+	file := func(purpose, name string) string { return s.upload(purpose, name, "Cake.").ok().text("id") }
+	code, attached, shown, stored := file("assistants", "code.txt"), file("assistants", "attached.txt"), file("vision", "shown.png"), file("assistants", "stored.txt")
+	oldest, middle, newest := file("assistants", "1.txt"), file("user_data", "2.txt"), file("assistants", "3.txt")
+	s.post("/v1/assistants", `{"model":"m","tools":[{"type":"code_interpreter"}],"tool_resources":{"code_interpreter":{"file_ids":["`+code+`"]}}}`)
+	s.post("/v1/threads", `{"messages":[{"role":"user","content":[{"type":"image_file","image_file":{"file_id":"`+shown+`"}}],
+		"attachments":[{"file_id":"`+attached+`","tools":[{"type":"code_interpreter"}]}]}]}`)
+	store := s.post("/v1/vector_stores", `{"file_ids":["`+stored+`"]}`).text("id")
+
+	require.Equal(t, []string{newest, middle, oldest}, s.get("/v1/files?unused=true").ids())
+	require.Equal(t, []string{newest, oldest}, s.get("/v1/files?unused=true&purpose=assistants").ids())
+	page := s.get("/v1/files?unused=true&limit=2")
+	require.Equal(t, []string{newest, middle}, page.ids())
+	require.Equal(t, true, page.at("has_more"))
+	page = s.get("/v1/files?unused=true&limit=2&after=" + middle)
+	require.Equal(t, []string{oldest}, page.ids())
+	require.Equal(t, false, page.at("has_more"))
+	require.Equal(t, []string{middle}, s.get("/v1/files?unused=true&limit=1&before="+oldest).ids())
+	require.Len(t, s.get("/v1/files?unused=false").ids(), 7)
+	s.call("GET", "/v1/files?unused=yes", "").refused(400, "unused", "invalid_value")
+
+	s.delete("/v1/vector_stores/" + store)
+	require.Contains(t, s.get("/v1/files?unused=true").ids(), stored)
+}

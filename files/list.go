@@ -12,6 +12,9 @@ import (
 type Query struct {
 	wire.Page
 	Purpose string
+	// Unused narrows the list to files that nothing names: no assistant, thread,
+	// message or vector store.
+	Unused bool
 }
 
 // listLimits are wider than those of every other list.
@@ -24,7 +27,15 @@ func ReadQuery(q url.Values) (Query, error) {
 	if param(err) == "limit" {
 		err = wire.Invalidf("limit must be between 1 and %d.", listLimits.Max)
 	}
-	return Query{Page: page, Purpose: q.Get("purpose")}, err
+	query := Query{Page: page, Purpose: q.Get("purpose")}
+	switch unused := q.Get("unused"); unused {
+	case "", "false":
+	case "true":
+		query.Unused = true
+	default:
+		return query, wire.InvalidValue("unused", "Invalid 'unused': '%s'. Expected 'true' or 'false'.", wire.Shown(unused))
+	}
+	return query, err
 }
 
 // List is one page of files. It differs from wire.List in its key order only.

@@ -56,6 +56,9 @@ func (db *DB) Files(ctx context.Context, project string, q files.Query) (wire.Li
 	if q.Purpose != "" {
 		shown = listing{table: "files", where: "project_id = $1 AND purpose = $2", args: []any{project, q.Purpose}}
 	}
+	if q.Unused {
+		return db.unusedFiles(ctx, project, q.Page, all, shown.live())
+	}
 	return all.page(db.Read(ctx), q.Page, shown.live())
 }
 
