@@ -76,6 +76,7 @@ type settings struct {
 type testServer struct {
 	t       testing.TB
 	db      *store.DB
+	stores  *vectorstores.Service
 	handler http.Handler
 	url     string   // the loopback server's, without a path
 	headers []string // names and values that every request carries
@@ -179,7 +180,7 @@ func assemble(t testing.TB, o settings) *testServer {
 		stores.Stop()
 		require.NoError(t, db.Close())
 	}
-	return &testServer{t: t, db: db, handler: api.New(options)}
+	return &testServer{t: t, db: db, stores: stores, handler: api.New(options)}
 }
 
 // with returns the same server for a client that sends more headers.

@@ -53,14 +53,15 @@ func textOr(raw json.RawMessage) string {
 
 // object is what the replay needs to know of an object in an answer.
 type object struct {
-	ID           string  `json:"id"`
-	Object       string  `json:"object"`
-	RunID        string  `json:"run_id"`
-	AssistantID  string  `json:"assistant_id"`
-	Status       string  `json:"status"`
-	Model        string  `json:"model"`
-	Instructions *string `json:"instructions"`
-	Content      []struct {
+	ID            string  `json:"id"`
+	Object        string  `json:"object"`
+	RunID         string  `json:"run_id"`
+	AssistantID   string  `json:"assistant_id"`
+	Status        string  `json:"status"`
+	Model         string  `json:"model"`
+	Instructions  *string `json:"instructions"`
+	VectorStoreID string  `json:"vector_store_id"`
+	Content       []struct {
 		Text struct {
 			Value string `json:"value"`
 		} `json:"text"`

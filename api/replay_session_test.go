@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ type replay struct {
 	ids    *idMap
 	done   map[*exchange]bool
 	found  []difference
+
+	indexing sync.Once
 }
 
 // patience bounds what happens at once when it happens at all.
@@ -32,7 +35,7 @@ func replayed(t testing.TB, rec *recording) []difference {
 	t.Helper()
 	model := newScriptedModel(t)
 	r := &replay{
-		t: t, rec: rec, model: model, server: newServer(t, settings{model: model.ServeHTTP}),
+		t: t, rec: rec, model: model, server: newServer(t, settings{model: model.ServeHTTP, idle: true}),
 		turns: rec.script(t), ids: newIDMap(), done: map[*exchange]bool{},
 	}
 	for _, x := range rec.exchanges { // what is listed was there before the session added to it
@@ -66,6 +69,7 @@ func (r *replay) play(x *exchange) {
 			r.finish(turn, x)
 		}
 	}
+	r.index(x)
 	turn := r.turns[x]
 	if turn != nil {
 		r.model.turns <- turn
@@ -80,6 +84,18 @@ func (r *replay) play(x *exchange) {
 		case <-time.After(patience):
 			require.FailNow(r.t, "the model was not asked", "%s %s", x.Method, x.Path)
 		}
+	}
+}
+
+// index lets the files of vector stores be indexed that x shows completed, and
+// waits for them; until then they are in progress, as the recorder was quick.
+func (r *replay) index(x *exchange) {
+	for _, o := range x.objects(r.t) {
+		if o.Object != "vector_store.file" || o.Status != "completed" {
+			continue
+		}
+		r.indexing.Do(r.server.stores.Start)
+		r.send("GET", "/vector_stores/"+o.VectorStoreID+"/files/"+o.ID, x.Beta, "", nil, "Prefer", "wait=20").ok()
 	}
 }
 
@@ -110,15 +126,23 @@ func (r *replay) provide(id string, x *exchange) {
 		r.make("/assistants", x.Beta, r.assistant(id), id)
 	case "thread_":
 		r.make("/threads", x.Beta, "{}", id)
-	case "call_", "vs_": // of objects that did not exist, or not any more
+	case "vs_":
+		r.make("/vector_stores", x.Beta, "{}", id)
+	case "call_": // of a run that did not exist, or not any more
 	default:
 		require.FailNow(r.t, "nothing in the recording makes "+id)
 	}
 }
 
-// make creates an object that stands for a recorded one.
+// make creates an object that stands for a recorded one, and before it the
+// vector stores that it names.
 func (r *replay) make(path, beta, body, recorded string) {
-	answer := r.send("POST", path, beta, "application/json", []byte(body)).ok()
+	for _, id := range recordedID.FindAllString(body, -1) {
+		if kindOf(id) == "vs_" && r.ids.ours[id] == "" {
+			r.make("/vector_stores", beta, "{}", id)
+		}
+	}
+	answer := r.send("POST", path, beta, "application/json", []byte(r.ids.rewritten(body))).ok()
 	if recorded != "" {
 		require.True(r.t, r.ids.learn(recorded, answer.text("id")), "two objects for %s", recorded)
 	}
