@@ -60,9 +60,11 @@ func (l listing) page(r Reader, p wire.Page, shown listing) (wire.List, error) {
 	return list, nil
 }
 
+// cursor finds the place of an object. One that was taken out of the list and
+// came back has two, of which the later counts.
 func (l listing) cursor(r Reader, param, id string) (seq int64, err error) {
 	args := append(slices.Clone(l.args), id)
-	err = r.QueryRow("SELECT seq FROM "+l.table+" WHERE "+l.where+" AND id = $"+strconv.Itoa(len(args)), args...).Scan(&seq)
+	err = r.QueryRow("SELECT seq FROM "+l.table+" WHERE "+l.where+" AND id = $"+strconv.Itoa(len(args))+" ORDER BY seq DESC LIMIT 1", args...).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, wire.UnknownCursor(param, id)
 	}

@@ -84,9 +84,9 @@ func changeVectorStore(tx *Tx, id string, change func(*vectorstores.VectorStore)
 // requireUsable answers wire.ErrNotFound unless the project has the store, and
 // the API's refusal when it has expired.
 func requireUsable(r Reader, project, id string) error {
-	var gone bool
+	var gone int
 	err := r.QueryRow("SELECT gone FROM vector_stores WHERE id = $1 AND project_id = $2 AND body IS NOT NULL", id, project).Scan(&gone)
-	if err = notFound(err); err == nil && gone {
+	if err = notFound(err); err == nil && gone != 0 {
 		return vectorstores.HasExpired(id)
 	}
 	return err

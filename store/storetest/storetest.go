@@ -21,6 +21,7 @@ import (
 	"understudy/assistants"
 	"understudy/files"
 	"understudy/files/uploads"
+	"understudy/files/vectorstores"
 	"understudy/runs"
 	"understudy/threads"
 )
@@ -32,6 +33,7 @@ type Store interface {
 	runs.Store
 	files.Store
 	uploads.Store
+	vectorstores.Store
 	keys.Store
 	ChunkStore
 }
@@ -61,6 +63,11 @@ func Exercise(t *testing.T, open func(t *testing.T) Store) {
 		{"the tape comes back byte for byte", (*suite).tape},
 		{"files", (*suite).files},
 		{"uploads", (*suite).uploads},
+		{"vector stores", (*suite).vectorStores},
+		{"files and batches of vector stores", (*suite).vectorStoreFiles},
+		{"files of vector stores are indexed once", (*suite).indexing},
+		{"vector stores expire", (*suite).vectorStoreExpiry},
+		{"vector stores are made along", (*suite).storesAlong},
 		{"keys", (*suite).keys},
 		{"chunks are found by terms and vectors", (*suite).chunks},
 		{"chunks tell what changed", (*suite).chunkStates},
