@@ -88,8 +88,12 @@ func (r *replay) play(x *exchange) {
 }
 
 // index lets the files of vector stores be indexed that x shows completed, and
-// waits for them; until then they are in progress, as the recorder was quick.
+// waits for them; until then they are in progress, as the recorder was quick. A
+// run waits for its files itself.
 func (r *replay) index(x *exchange) {
+	if slices.Contains(runMade, x.route()) {
+		r.indexing.Do(r.server.stores.Start)
+	}
 	for _, o := range x.objects(r.t) {
 		if o.Object != "vector_store.file" || o.Status != "completed" {
 			continue
