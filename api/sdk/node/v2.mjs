@@ -2,6 +2,7 @@
 
 import './v2-objects.mjs';
 import './v2-runs.mjs';
+import './v2-stores.mjs';
 import './v2-streams.mjs';
 import './v2-transport.mjs';
 import { main } from './harness.mjs';

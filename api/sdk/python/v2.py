@@ -3,9 +3,10 @@
 import harness
 import v2_objects
 import v2_runs
+import v2_stores
 import v2_streams
 import v2_transport
 
-assert v2_objects and v2_runs and v2_streams and v2_transport  # each registers its cases
+assert v2_objects and v2_runs and v2_stores and v2_streams and v2_transport  # each registers its cases
 
 harness.main()
