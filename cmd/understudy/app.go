@@ -64,8 +64,8 @@ func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, erro
 	a.chat = newBackends(client)
 	a.reader = extract.New(extract.Options{CacheDir: filepath.Join(config.Data, "cache")})
 	a.stores = vectorstores.NewService(vectorstores.Options{
-		Store: a.db, Files: a.files, Extractor: a.reader, Index: index.New(a.db, index.Options{}),
-		Embedder: embedder{a.chat}, Logger: logger, Now: time.Now,
+		Store: a.db, Files: a.files, Extractor: a.reader, Index: index.New(a.db, index.Options{Memory: int64(config.FileSearch.Memory) << 20}),
+		Embedder: embedder{a.chat}, Logger: logger, Now: time.Now, Workers: config.FileSearch.Workers,
 	})
 	a.files.OnDelete(a.stores.FilesDeleted)
 	a.wire(config)
@@ -91,6 +91,7 @@ func (a *app) wire(config Config) {
 		Answers:      a.db,
 		Upstreams:    a.chat,
 		Relay:        config.Relay,
+		Quotes:       config.FileSearch.Quotes,
 		Hop:          a.hop,
 		AnyHost:      config.openToAll(),
 		CORSOrigins:  config.CORSOrigins,

@@ -82,7 +82,7 @@ func announce(logger *slog.Logger, config Config, address string) {
 	if config.Offline {
 		logger.Info("no upstream is configured: the built-in offline model answers; write --upstream-url, or set OPENAI_API_KEY, for a real one")
 	}
-	logger.Info("the tools code_interpreter and file_search are accepted and stored, but cannot be run yet")
+	logger.Info("the tool code_interpreter is accepted and stored, but cannot be run yet")
 }
 
 // serve answers requests until ctx ends, then lets what is under way come to

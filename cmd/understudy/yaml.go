@@ -31,6 +31,7 @@ type configFile struct {
 	modelsStrict bool
 	imageHosts   []string
 	relay        []string
+	fileSearch   FileSearch
 }
 
 // readConfig reads a configuration file. Its error holds every mistake, one a
@@ -88,6 +89,7 @@ func (c *configFile) read(r *reader, n *yaml.Node) {
 		"models_strict": func(n *yaml.Node) { c.modelsStrict = r.boolean(n, "models_strict") },
 		"relay":         func(n *yaml.Node) { c.readRelay(r, n) },
 		"image_hosts":   func(n *yaml.Node) { c.readImageHosts(r, n) },
+		"file_search":   func(n *yaml.Node) { c.readFileSearch(r, n) },
 	})
 }
 

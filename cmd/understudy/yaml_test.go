@@ -23,8 +23,8 @@ func TestFileMistakes(t *testing.T) {
 		{"data: a\nlisten: 127.0.0.1:1\ndata: b", `3: configuration: "data" was written already on line 1; write it once instead`},
 		{"liste: x", `1: configuration: unknown key "liste"; write listen instead`},
 		{"model:\n  a: b", `1: configuration: unknown key "model"; write models instead`},
-		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, image_hosts, listen, log_format, models, models_strict, relay or upstreams instead`},
-		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, image_hosts, listen, log_format, models, models_strict, relay or upstreams instead`},
+		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, file_search, image_hosts, listen, log_format, models, models_strict, relay or upstreams instead`},
+		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, file_search, image_hosts, listen, log_format, models, models_strict, relay or upstreams instead`},
 
 		// Single settings.
 		{"listen: 8080", `1: listen: expected text, found a number; write it in quotes, as "8080", instead`},
@@ -46,6 +46,9 @@ func TestFileMistakes(t *testing.T) {
 		{"cors_origins: [a.b]", `1: cors_origins: "a.b" is not an origin, which is a scheme, a host and perhaps a port; write https://app.example.com instead`},
 		{"cors_origins:\n- https://a.b/path", `2: cors_origins: "https://a.b/path" is not an origin, which is a scheme, a host and perhaps a port; write https://app.example.com instead`},
 		{"cors_origins: ['https://*.b']", `1: cors_origins: "https://*.b" is not an origin, which is a scheme, a host and perhaps a port; write https://app.example.com instead`},
+		{"file_search: true", `1: file_search: expected a map, found true or false; write file_search: {quotes: true} instead`},
+		{"file_search: {memory: 0}", `1: memory: "0" is not a whole number from 1 up; write memory: 256 instead`},
+		{"file_search: {quote: true}", `1: file_search: unknown key "quote"; write quotes instead`},
 		{"image_hosts: a.b", `1: image_hosts: expected a list, found text; write image_hosts: [images.example.com] instead`},
 		{"image_hosts: [5]", `1: image_hosts: expected text, found a number; write it in quotes, as "5", instead`},
 		{"image_hosts:\n- https://a.b", `2: image_hosts: "https://a.b" is neither the name of a host, nor an address, nor a range of them; write images.example.com or 10.1.0.0/16 instead`},
