@@ -50,6 +50,9 @@ func (s *server) attachAssistantFile(c *call) error {
 	if err != nil {
 		return err
 	}
+	if c.receipt != nil {
+		c.receipt.Render = nil // the answer is not the object that changes
+	}
 	return c.json(s.Assistants.AttachFile(c.r.Context(), c.project, c.id("assistant_id"), fileID))
 }
 

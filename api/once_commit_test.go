@@ -13,8 +13,13 @@ import (
 // each way a commit comes about: it costs the one commit that the change costs
 // anyway, so that no crash can fall between the two.
 func TestAnswerIsKeptWithTheChange(t *testing.T) {
-	s := newServer(t, settings{})
+	s := newServer(t, settings{idle: true})
 	assistant := s.post("/v1/assistants", `{"model":"m","name":"a"}`).text("id")
+	file := s.upload("assistants", "a.txt", "some text").text("id")
+	upload := s.post("/v1/uploads", `{"purpose":"assistants","filename":"a.txt","bytes":1,"mime_type":"text/plain"}`).text("id")
+	store := s.post(stores, `{"file_ids":["`+file+`"]}`).text("id")
+	other := s.post(stores, `{}`).text("id")
+	batch := s.post(stores+"/"+other+"/file_batches", `{"file_ids":["`+file+`"]}`).text("id")
 	thread := s.post("/v1/threads", `{"messages":[{"role":"user","content":"Hi"}]}`).text("id")
 	message := s.get("/v1/threads/" + thread + "/messages").text("data.0.id")
 	for path, body := range map[string]string{
@@ -25,6 +30,13 @@ func TestAnswerIsKeptWithTheChange(t *testing.T) {
 		"/v1/threads/" + thread + "/messages":            `{"role":"user","content":"Hello"}`,
 		"/v1/threads/" + thread + "/messages/" + message: `{"metadata":{"a":"b"}}`,
 		"/v1/uploads":                                    `{"purpose":"assistants","filename":"a.txt","bytes":1,"mime_type":"text/plain"}`,
+		"/v1/uploads/" + upload + "/cancel":              "",
+		stores:                                           `{"file_ids":["` + file + `"]}`,
+		stores + "/" + store:                             `{"name":"b"}`,
+		stores + "/" + store + "/files":                  `{"file_id":"` + file + `"}`,
+		stores + "/" + store + "/files/" + file:          `{"attributes":{"a":"b"}}`,
+		stores + "/" + store + "/file_batches":           `{"file_ids":["` + file + `"]}`,
+		stores + "/" + other + "/file_batches/" + batch + "/cancel": "",
 	} {
 		t.Run(path, func(t *testing.T) {
 			s := s.as(t)

@@ -13,7 +13,7 @@ import (
 
 // CreateVectorStore implements vectorstores.Store.
 func (db *DB) CreateVectorStore(ctx context.Context, project string, n vectorstores.New) (body json.RawMessage, err error) {
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		body, err = insertVectorStore(tx, project, n)
 		return err
 	})
@@ -51,22 +51,28 @@ func (db *DB) VectorStores(ctx context.Context, project string, page wire.Page) 
 
 // UpdateVectorStore implements vectorstores.Store.
 func (db *DB) UpdateVectorStore(ctx context.Context, project, id string, change func(*vectorstores.VectorStore) error) (body json.RawMessage, err error) {
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
-		if _, err := vectorStoresTable.read(tx, project, id); err != nil {
+	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
+		if body, err = vectorStoresTable.read(tx, project, id); err != nil {
 			return err
 		}
-		body, err = changeVectorStore(tx, id, change)
+		body, err = rewriteVectorStore(tx, id, body, change)
 		return err
 	})
 	return body, err
 }
 
-// changeVectorStore rewrites a store whose project is known.
-func changeVectorStore(tx *Tx, id string, change func(*vectorstores.VectorStore) error) (json.RawMessage, error) {
+// changeVectorStore changes a store whose project is known.
+func changeVectorStore(tx *Tx, id string, change func(*vectorstores.VectorStore) error) error {
 	body, err := readBody(tx, "SELECT body FROM vector_stores WHERE id = $1 AND body IS NOT NULL", id)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	_, err = rewriteVectorStore(tx, id, body, change)
+	return err
+}
+
+// rewriteVectorStore is rewrite for a store: its expiry is a column as well, and the change may be refused.
+func rewriteVectorStore(tx *Tx, id string, body json.RawMessage, change func(*vectorstores.VectorStore) error) (json.RawMessage, error) {
 	var v vectorstores.VectorStore
 	if err := json.Unmarshal(body, &v); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", id, err)
@@ -74,7 +80,8 @@ func changeVectorStore(tx *Tx, id string, change func(*vectorstores.VectorStore)
 	if err := change(&v); err != nil {
 		return nil, err
 	}
-	if body, err = wire.Marshal(&v); err != nil {
+	body, err := wire.Marshal(&v)
+	if err != nil {
 		return nil, err
 	}
 	_, err = tx.Exec("UPDATE vector_stores SET body = $1, expires_at = $2 WHERE id = $3", string(body), v.ExpiresAt, id)
@@ -149,7 +156,7 @@ func (db *DB) ExpireVectorStores(ctx context.Context, now time.Time) (ended bool
 }
 
 func expireVectorStore(tx *Tx, id string) error {
-	if _, err := changeVectorStore(tx, id, func(v *vectorstores.VectorStore) error { v.Expire(); return nil }); err != nil {
+	if err := changeVectorStore(tx, id, func(v *vectorstores.VectorStore) error { v.Expire(); return nil }); err != nil {
 		return err
 	}
 	if _, err := tx.Exec("UPDATE vector_stores SET gone = 2 WHERE id = $1", id); err != nil {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"understudy/api/wire"
 	"understudy/files/vectorstores"
@@ -43,7 +42,7 @@ func recountBatch(tx *Tx, id string, change *recount) error {
 
 // CancelFileBatch implements vectorstores.Store.
 func (db *DB) CancelFileBatch(ctx context.Context, project, storeID, id string) (body json.RawMessage, err error) {
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		if body, err = readBatch(tx, project, storeID, id); err != nil {
 			return err
 		}
@@ -71,6 +70,3 @@ func (db *DB) CancelFileBatch(ctx context.Context, project, storeID, id string) 
 	})
 	return body, err
 }
-
-// notThere reports whether err says that there is no such object.
-func notThere(err error) bool { return errors.Is(err, wire.ErrNotFound) }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,7 +18,7 @@ const detached = "deleted"
 
 // AttachFiles implements vectorstores.Store.
 func (db *DB) AttachFiles(ctx context.Context, project, storeID string, list []vectorstores.NewFile, batch *vectorstores.FileBatch, now time.Time) (body json.RawMessage, err error) {
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		if err := requireUsable(tx, project, storeID); err != nil {
 			return err
 		}
@@ -100,14 +102,14 @@ func (db *DB) StoreFiles(ctx context.Context, project, storeID string, q vectors
 			column = "status || ''"
 		}
 		shown.args = append(shown.args, string(q.Status))
-		shown.where += " AND " + column + " = $" + place(len(shown.args))
+		shown.where += " AND " + column + " = $" + strconv.Itoa(len(shown.args))
 	}
 	return all.page(db.Read(ctx), q.Page, shown.live())
 }
 
 // UpdateAttributes implements vectorstores.Store.
 func (db *DB) UpdateAttributes(ctx context.Context, project, storeID, fileID string, a vectorstores.Attributes) (body json.RawMessage, err error) {
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		row, err := ownRow(tx, project, storeID, fileID)
 		if err != nil {
 			return err
@@ -155,7 +157,7 @@ func (db *DB) FileNames(ctx context.Context, project string, ids []string) (map[
 	names := make(map[string]string, len(ids))
 	for _, id := range ids {
 		body, err := filesTable.read(r, project, id)
-		if notThere(err) {
+		if errors.Is(err, wire.ErrNotFound) {
 			continue
 		}
 		if err != nil {

@@ -2,8 +2,8 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"strconv"
 
 	"understudy/api/wire"
 	"understudy/files/vectorstores"
@@ -150,7 +150,7 @@ func (c *census) write(tx *Tx) error {
 				return err
 			}
 		}
-		_, err := changeVectorStore(tx, id, func(v *vectorstores.VectorStore) error {
+		err := changeVectorStore(tx, id, func(v *vectorstores.VectorStore) error {
 			for status, n := range change.statuses {
 				v.Count(status, n)
 			}
@@ -160,7 +160,7 @@ func (c *census) write(tx *Tx) error {
 			}
 			return nil
 		})
-		if err != nil && !notThere(err) {
+		if err != nil && !errors.Is(err, wire.ErrNotFound) {
 			return err
 		}
 	}
@@ -171,6 +171,3 @@ func (c *census) write(tx *Tx) error {
 	}
 	return nil
 }
-
-// place is the number of a parameter.
-func place(n int) string { return strconv.Itoa(n) }
