@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -151,5 +150,5 @@ func TestRetrieval(t *testing.T) {
 	require.Equal(t, map[string]any{"file_id": file, "quote": foods}, citations[0]["file_citation"])
 	steps := s.get("/v1/threads/" + run.text("thread_id") + "/runs/" + run.text("id") + "/steps?order=asc")
 	require.Equal(t, "retrieval", steps.text("data.0.step_details.tool_calls.0.type"))
-	require.False(t, strings.Contains(string(steps.body), "file_search"), "%s", steps.body)
+	require.NotContains(t, string(steps.body), "file_search")
 }

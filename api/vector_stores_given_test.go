@@ -36,8 +36,9 @@ func TestStoresMadeAlong(t *testing.T) {
 	require.InDelta(t, 2, made.at("file_counts.in_progress"), 0)
 	require.Equal(t, string(thread.body), string(s.get("/v1/threads/"+thread.text("id")).body))
 
-	run := s.settle(s.post("/v1/threads/runs", `{"assistant_id":"`+assistant.text("id")+`","instructions":"x","thread":{`+helper+`}}`))
+	run := s.post("/v1/threads/runs", `{"assistant_id":"`+assistant.text("id")+`","instructions":"x","thread":{`+helper+`}}`)
 	require.NotEmpty(t, s.get("/v1/threads/"+run.text("thread_id")).text(givenStore))
+	s.settle(s.post("/v1/threads/"+run.text("thread_id")+"/runs/"+run.text("id")+"/cancel", "")) // it waits for its files
 
 	known := assistant.text(givenStore)
 	for body, param := range map[string]string{
