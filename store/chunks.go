@@ -17,26 +17,31 @@ func insertChunks(tx *Tx, storeID string, fileSeq int64, chunks []index.Chunk) e
 		return err
 	}
 	for _, c := range chunks {
-		id, err := index.ID(store, number, c.Ordinal)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(`INSERT INTO chunks (id, tokens, page, start, "end", text) VALUES ($1, $2, $3, $4, $5, $6)`,
-			id, c.Tokens, c.Page, c.Start, c.End, c.Text); err != nil {
-			return err
-		}
-		if _, err := tx.Exec("INSERT INTO chunk_terms (rowid, terms) VALUES ($1, $2)", id, strings.Join(index.Terms(c.Text), " ")); err != nil {
-			return err
-		}
-		packed := index.Pack(c.Vector)
-		if packed == nil {
-			continue
-		}
-		if _, err := tx.Exec("INSERT INTO chunk_vectors (id, vector) VALUES ($1, $2)", id, packed); err != nil {
+		if err := insertChunk(tx, store, number, c, index.Pack(c.Vector)); err != nil {
 			return err
 		}
 	}
 	_, err = tx.Exec("UPDATE chunk_files SET chunks = chunks + $1 WHERE store = $2 AND number = $3", len(chunks), store, number)
+	return err
+}
+
+// insertChunk adds a chunk at its place, with its packed vector, nil for none.
+func insertChunk(tx *Tx, store, number int64, c index.Chunk, packed []byte) error {
+	id, err := index.ID(store, number, c.Ordinal)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`INSERT INTO chunks (id, tokens, page, start, "end", text) VALUES ($1, $2, $3, $4, $5, $6)`,
+		id, c.Tokens, c.Page, c.Start, c.End, c.Text); err != nil {
+		return err
+	}
+	if _, err := tx.Exec("INSERT INTO chunk_terms (rowid, terms) VALUES ($1, $2)", id, strings.Join(index.Terms(c.Text), " ")); err != nil {
+		return err
+	}
+	if packed == nil {
+		return nil
+	}
+	_, err = tx.Exec("INSERT INTO chunk_vectors (id, vector) VALUES ($1, $2)", id, packed)
 	return err
 }
 

@@ -18,6 +18,9 @@ type CLI struct {
 	Keys    KeysCmd    `cmd:"" help:"Create, list and revoke the API keys that clients send."`
 
 	Upstreams UpstreamsCmd `cmd:"" help:"Try out the Chat Completions backends."`
+
+	Export ExportCmd `cmd:"" help:"Write everything but keys as lines of JSON, with the bytes of files."`
+	Import ImportCmd `cmd:"" help:"Read what export wrote, or what was taken out of the hosted API."`
 }
 
 // StoreFlags say where the state lies; every command that opens it has them.

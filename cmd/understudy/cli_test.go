@@ -18,6 +18,9 @@ func TestHelpTeaches(t *testing.T) {
 		"keys list":   {"--json"},
 		"keys revoke": {"<id>"},
 
+		"export": {"understudy export understudy.ndjson", "[<file>]", "UNDERSTUDY_DATA"},
+		"import": {"understudy import --dry-run understudy.ndjson", "<path>", "--project=NAME", "assistants-thread-export/v1"},
+
 		"upstreams check": {"understudy upstreams check --config understudy.yaml", "UNDERSTUDY_UPSTREAM_KEY", "--timeout", "The default is 30s."},
 	} {
 		t.Run(command, func(t *testing.T) {

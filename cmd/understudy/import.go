@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"understudy/files"
+	"understudy/store"
+	"understudy/store/archive"
+)
+
+// ImportCmd is "understudy import".
+type ImportCmd struct {
+	StoreFlags `embed:""`
+	Path       string  `arg:"" help:"An archive of 'understudy export', or a directory of JSON that was taken out of the hosted API."`
+	DryRun     bool    `name:"dry-run" help:"Say what would be imported, and keep nothing."`
+	Project    *string `placeholder:"NAME" help:"Project that everything goes into; default: an archive's own, \"default\" for a directory."`
+}
+
+// Help implements kong.HelpProvider.
+func (ImportCmd) Help() string {
+	return `Ids, order and times are kept. What is there already is left as it is, so that an import can be repeated; when anything is wrong, the line is named and nothing is kept. The server that uses the data directory must be stopped.
+
+    understudy import --dry-run understudy.ndjson
+    understudy import understudy.ndjson
+    zstd -dc understudy.ndjson.zst | understudy import /dev/stdin
+
+A directory may hold, in any arrangement of .json, .ndjson and .jsonl files, what SDKs answered (pages of lists, lists of objects, single objects) and files of the layout assistants-thread-export/v1. The bytes of a file are taken from a file beside them that is named by its id, with or without an extension.
+
+    understudy import ./assistants-export
+`
+}
+
+// Run imports.
+func (c *ImportCmd) Run(ctx context.Context, sys System) (err error) {
+	dir, err := loadDataDir(c.StoreFlags, sys.Getenv)
+	if err != nil {
+		return &usageError{err}
+	}
+	if c.Project != nil {
+		if err := checkLabel("--project", *c.Project, 1); err != nil {
+			return &usageError{err}
+		}
+	}
+	info, err := os.Stat(c.Path)
+	if err != nil {
+		return &usageError{err}
+	}
+	db, err := store.Open(ctx, store.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	blobs, err := files.OpenBlobs(filepath.Join(dir, "files"))
+	if err != nil {
+		return err
+	}
+	report, err := c.read(ctx, db, blobs, info.IsDir())
+	if err != nil {
+		return fmt.Errorf("nothing was imported: %s: %w", c.Path, err)
+	}
+	if c.DryRun {
+		fmt.Fprintln(sys.Stdout, "Nothing was imported; without --dry-run it would be:")
+	}
+	return report.WriteImport(sys.Stdout)
+}
+
+func (c *ImportCmd) read(ctx context.Context, db *store.DB, blobs *files.Blobs, isDir bool) (archive.Report, error) {
+	options := archive.Options{DryRun: c.DryRun}
+	if c.Project != nil {
+		options.Project = *c.Project
+	}
+	if isDir {
+		return archive.ImportDump(ctx, db, blobs, options, c.Path)
+	}
+	in, err := os.Open(c.Path)
+	if err != nil {
+		return archive.Report{}, err
+	}
+	defer func() { _ = in.Close() }() // it was only read
+	return archive.Import(ctx, db, blobs, options, in)
+}

@@ -1,0 +1,264 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"understudy/api/wire"
+	"understudy/assistants"
+	"understudy/files"
+	"understudy/runs"
+	"understudy/store"
+	"understudy/threads"
+)
+
+// entering says how the objects of a dump become rows, by kind. Vector stores are
+// not among them: the hosted API never gave out the text they were made of.
+var entering = map[string]func(*conversion, *dumped) (store.Entry, error){
+	"assistant":       (*conversion).assistant,
+	"thread":          (*conversion).thread,
+	"thread.message":  (*conversion).message,
+	"thread.run":      (*conversion).run,
+	"thread.run.step": (*conversion).step,
+}
+
+func init() { entering[store.FileKind] = (*conversion).file }
+
+// enteringOrder has what others belong to first.
+var enteringOrder = []string{store.FileKind, "assistant", "thread", "thread.message", "thread.run", "thread.run.step"}
+
+// conversion makes rows of objects.
+type conversion struct {
+	places   map[string]int64           // the newest place in a list, by the list
+	timeline map[string][]threadMessage // of each thread, in its order
+	runs     map[string]int64           // when each run was created, unix seconds
+	turns    map[string]int64           // of the message a step made
+}
+
+// threadMessage is where a message stands.
+type threadMessage struct {
+	seq, createdAt int64
+	runID          string
+}
+
+// enter adds the whole dump.
+func (d *dump) enter(ctx context.Context, i *importing) error {
+	c := &conversion{places: map[string]int64{}, timeline: map[string][]threadMessage{}, runs: map[string]int64{}, turns: d.turns()}
+	for _, kind := range enteringOrder {
+		for _, o := range d.inOrder(kind) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := d.enterOne(c, i, o); err != nil {
+				return fmt.Errorf("%s: %s %s: %w", o.where, kind, o.known.ID, err)
+			}
+		}
+	}
+	for kind, n := range d.left {
+		i.report.note("Left out: %d objects of the kind %s, which cannot be imported.", n, kind)
+	}
+	if d.failed > 0 {
+		i.report.note("The exporter itself could not read %d objects; they are not in the dump.", d.failed)
+	}
+	slices.Sort(i.report.Notes)
+	return nil
+}
+
+func (d *dump) enterOne(c *conversion, i *importing, o *dumped) error {
+	e, err := entering[o.known.Object](c, o)
+	if err != nil {
+		return err
+	}
+	e.Kind, e.Project, e.Row["id"] = o.known.Object, i.options.Project, o.known.ID
+	if e.Kind != store.FileKind {
+		return i.add(e)
+	}
+	path := d.content[o.known.ID]
+	if path == "" {
+		i.report.note("Left out: files without their bytes, as the hosted API did not give out those of the purpose assistants; the first is %s.", o.known.ID)
+		return nil
+	}
+	content, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(i.file(e, content), content.Close())
+}
+
+// turns tells which turn of its run made a message: its step's place.
+func (d *dump) turns() map[string]int64 {
+	turns, place := map[string]int64{}, map[string]int64{}
+	for _, o := range d.inOrder("thread.run.step") {
+		place[o.known.RunID]++
+		var step runs.Step
+		if json.Unmarshal(o.raw, &step) == nil && step.Details.MessageCreation != nil {
+			turns[step.Details.MessageCreation.MessageID] = place[o.known.RunID]
+		}
+	}
+	return turns
+}
+
+// next is the next place in a list.
+func (c *conversion) next(list string) int64 {
+	c.places[list]++
+	return c.places[list]
+}
+
+// shown is the object as it will be shown: all members that this API has, and
+// what the dump says of them. It decodes the object into what it is stored as.
+func shown(o *dumped, into any) (json.RawMessage, error) {
+	if err := json.Unmarshal(o.raw, into); err != nil {
+		return nil, err
+	}
+	complete, err := wire.Marshal(into)
+	if err != nil {
+		return nil, err
+	}
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(o.raw, &given); err != nil {
+		return nil, err
+	}
+	return overlay(complete, given)
+}
+
+// overlay puts given members in place of an object's own.
+func overlay(complete json.RawMessage, given map[string]json.RawMessage) (json.RawMessage, error) {
+	decoder := json.NewDecoder(bytes.NewReader(complete))
+	if _, err := decoder.Token(); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	for between := byte('{'); decoder.More(); between = ',' {
+		name, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return nil, err
+		}
+		if own := given[name.(string)]; len(own) > 0 && string(own) != "null" {
+			value = own
+		}
+		fmt.Fprintf(&out, "%c%q:", between, name)
+		if err := json.Compact(&out, value); err != nil {
+			return nil, err
+		}
+	}
+	out.WriteByte('}')
+	return out.Bytes(), nil
+}
+
+func (c *conversion) assistant(o *dumped) (store.Entry, error) {
+	object, err := shown(o, &assistants.Assistant{})
+	return store.Entry{Object: object, Row: store.Columns{}}, err
+}
+
+func (c *conversion) thread(o *dumped) (store.Entry, error) {
+	object, err := shown(o, &threads.Thread{})
+	return store.Entry{Object: object, Row: store.Columns{"purged": int64(0)}}, err
+}
+
+func (c *conversion) message(o *dumped) (store.Entry, error) {
+	m := threads.Message{Status: threads.Completed, CompletedAt: &o.known.CreatedAt, Attachments: []threads.Attachment{}, Metadata: wire.Metadata{}}
+	object, err := shown(o, &m)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	row := store.Columns{
+		"thread_id": m.ThreadID, "seq": c.next(m.ThreadID), "by_user": truth(m.Role == threads.User),
+		"run_id": nil, "turn": c.turns[m.ID], "tokens": int64(m.CountTokens()), "state": nil,
+	}
+	if m.RunID != nil {
+		row["run_id"] = *m.RunID
+	}
+	c.timeline[m.ThreadID] = append(c.timeline[m.ThreadID], threadMessage{c.places[m.ThreadID], m.CreatedAt, o.known.RunID})
+	return store.Entry{Object: object, Row: row}, nil
+}
+
+func (c *conversion) run(o *dumped) (store.Entry, error) {
+	r := runs.Run{Metadata: wire.Metadata{}, ParallelToolCalls: true}
+	object, err := shown(o, &r)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	c.runs[r.ID] = r.CreatedAt
+	spent := runs.Spent{}
+	if r.Usage != nil {
+		spent.Usage = *r.Usage
+	}
+	encoded, err := json.Marshal(spent)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	row := store.Columns{
+		"thread_id": r.ThreadID, "seq": c.next("runs of " + r.ThreadID), "active": truth(r.Status.Active()), "runnable": truth(r.Status.Runnable()),
+		"expires_at": nil, "lease_owner": "", "lease_until": int64(0), "epoch": int64(0), "upstream": "", "spent": string(encoded),
+	}
+	if r.ExpiresAt != nil {
+		row["expires_at"] = *r.ExpiresAt
+	}
+	return store.Entry{Object: object, Row: row}, nil
+}
+
+func (c *conversion) step(o *dumped) (store.Entry, error) {
+	var s runs.Step
+	object, err := shown(o, &s)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	used := runs.Usage{}
+	if s.Usage != nil {
+		used = *s.Usage
+	}
+	encoded, err := json.Marshal(used)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	seq := c.next("steps of " + s.RunID)
+	return store.Entry{Object: object, Row: store.Columns{
+		"run_id": s.RunID, "seq": seq, "thread_id": s.ThreadID, "calls": truth(s.Type == runs.ToolCalls), "turn": seq,
+		"after": c.after(&s), "tokens": int64(len(o.raw) / bytesPerToken), "used": string(encoded), "state": nil,
+	}}, nil
+}
+
+// bytesPerToken is a cautious guess at JSON.
+const bytesPerToken = 3
+
+// after is the place of the thread's newest message before a step: of those that
+// were there when its run was created, and of those the run has made since.
+func (c *conversion) after(s *runs.Step) int64 {
+	after := int64(0)
+	for _, m := range c.timeline[s.ThreadID] {
+		if own := m.runID == s.RunID; own && m.createdAt < s.CreatedAt || !own && m.createdAt <= c.runs[s.RunID] {
+			after = m.seq
+		}
+	}
+	return after
+}
+
+func (c *conversion) file(o *dumped) (store.Entry, error) {
+	f := files.File{Status: "processed"}
+	object, err := shown(o, &f)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	row := store.Columns{"purpose": f.Purpose, "expires_at": nil, "blob": ""}
+	if f.ExpiresAt != nil {
+		row["expires_at"] = *f.ExpiresAt
+	}
+	return store.Entry{Object: object, Row: row}, nil
+}
+
+// truth is a flag as it is stored.
+func truth(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
