@@ -11,6 +11,9 @@ TEST_TIMEOUT ?= 6m
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT         := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
+GOVULNCHECK_VERSION := v1.8.0
+GOVULNCHECK         := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)
+
 # The product is built without cgo; the race detector needs it, and with it a C compiler.
 CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
 RACE     := $(if $(CC_FOUND),-race)
@@ -90,8 +93,11 @@ soak: ## Watch memory, goroutines and files for ten minutes of load; SOAK_FLAGS=
 	$(GO) run ./cmd/crash -soak 10m $(SOAK_FLAGS)
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Check the house rules of .golangci.yml.
+lint: $(GOLANGCI_LINT) $(GOVULNCHECK) ## Check the house rules of .golangci.yml, and dependencies for known holes.
 	$(GOLANGCI_LINT) run
+	@said=$$($(GOVULNCHECK) ./... 2>&1) && echo "govulncheck: no known holes" || case "$$said" in \
+	*"fetching vulnerabilities:"*vuln.go.dev*) echo "NOTICE: vuln.go.dev cannot be reached, so dependencies were not checked for known holes";; \
+	*) echo "$$said"; exit 1;; esac
 	@sleepers=$$(grep -rl --include='*_test.go' 'time\.Sleep(' . | xargs -r grep -L '"testing/synctest"'); \
 	if [ -n "$$sleepers" ]; then echo "tests wait for events; time.Sleep is for testing/synctest only: $$sleepers"; exit 1; fi
 
@@ -102,6 +108,10 @@ fmt: $(GOLANGCI_LINT) ## Format the code with gofumpt.
 $(GOLANGCI_LINT):
 	CGO_ENABLED=0 GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv $(TOOLS)/golangci-lint $@
+
+$(GOVULNCHECK):
+	CGO_ENABLED=0 GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	mv $(TOOLS)/govulncheck $@
 
 .PHONY: clean
 clean: ## Remove what these targets made; your data stays.

@@ -4,11 +4,14 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"understudy/api/keys"
 	"understudy/assistants"
@@ -46,6 +49,11 @@ type Options struct {
 	// Relay are prefixes of paths that are handed on to the upstreams beside
 	// those that always are.
 	Relay []string
+	// RequestsPerMinute is what each key may ask, and everybody together where
+	// there are no keys; 0 = no bound.
+	RequestsPerMinute int
+	// BodyMemory is what large bodies may occupy together, in bytes; 0 means 256 MiB.
+	BodyMemory int
 	// Hop names this process in what it sends to upstreams.
 	Hop string
 
@@ -59,11 +67,16 @@ type Options struct {
 type server struct {
 	Options
 	attempts attempts
+	rates    rates
+	memory   memory
 	changing atomic.Pointer[changing]
 }
 
 // changing are the settings that may change while the server runs.
-type changing struct{ corsOrigins, relay []string }
+type changing struct {
+	corsOrigins, relay []string
+	requestsPerMinute  int
+}
 
 // Handler is the whole API.
 type Handler struct {
@@ -73,14 +86,17 @@ type Handler struct {
 
 // New returns the handler of the whole API.
 func New(o Options) *Handler {
-	s := &server{Options: o, attempts: attempts{byScope: map[string]*attempt{}}}
+	s := &server{
+		Options: o, attempts: attempts{byScope: map[string]*attempt{}}, rates: rates{byKey: map[string]*rate.Limiter{}},
+		memory: memory{left: int64(cmp.Or(o.BodyMemory, defaultBodies))},
+	}
 	h := &Handler{Handler: s.observe(s.guard(s.refuseLoops(s.routes()))), server: s}
-	h.Change(o.CORSOrigins, o.Relay)
+	h.Change(o.CORSOrigins, o.Relay, o.RequestsPerMinute)
 	return h
 }
 
-// Change replaces the options CORSOrigins and Relay. Calls under way go on
-// under the old ones.
-func (h *Handler) Change(corsOrigins, relay []string) {
-	h.server.changing.Store(&changing{corsOrigins, relay})
+// Change replaces the options CORSOrigins, Relay and RequestsPerMinute. Calls
+// under way go on under the old ones.
+func (h *Handler) Change(corsOrigins, relay []string, requestsPerMinute int) {
+	h.server.changing.Store(&changing{corsOrigins, relay, requestsPerMinute})
 }

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -70,6 +71,9 @@ type settings struct {
 	fault       bool             // the list of models panics
 	broken      bool             // the database is closed under the server
 	idle        bool             // files of vector stores stay in progress
+	perMinute   int              // requests of a key
+	bodies      int              // bytes of large bodies in memory
+	limits      runs.Limits
 }
 
 // testServer is a whole Understudy: a database file, the engine, a model and the API.
@@ -77,9 +81,10 @@ type testServer struct {
 	t       testing.TB
 	db      *store.DB
 	stores  *vectorstores.Service
-	handler http.Handler
-	url     string   // the loopback server's, without a path
-	headers []string // names and values that every request carries
+	handler *api.Handler
+	client  *http.Client // nil = the default
+	url     string       // the loopback server's, without a path
+	headers []string     // names and values that every request carries
 }
 
 // newServer starts a server on loopback.
@@ -155,7 +160,7 @@ func assemble(t testing.TB, o settings) *testServer {
 	})
 	fileService.OnDelete(stores.FilesDeleted)
 	assistantService := assistants.NewService(db, stores, served, time.Now)
-	engine := runs.NewEngine(runs.EngineOptions{Store: db, Model: client, Images: fileService, Search: stores, Logger: logger, Now: time.Now})
+	engine := runs.NewEngine(runs.EngineOptions{Store: db, Model: client, Images: fileService, Search: stores, Logger: logger, Now: time.Now, Limits: o.limits})
 	options := api.Options{
 		Assistants: assistantService,
 		Threads:    threads.NewService(db, stores, time.Now),
@@ -163,6 +168,7 @@ func assemble(t testing.TB, o settings) *testServer {
 			Store: db, Engine: engine, Assistants: assistantService, Threads: db, Files: stores, Models: served, Now: time.Now,
 		}),
 		Files: fileService, Uploads: uploads.NewService(db, blobs, time.Now), VectorStores: stores, Models: served, Upstreams: client, Answers: db,
+		RequestsPerMinute: o.perMinute, BodyMemory: o.bodies,
 		AnyHost: o.anyHost, CORSOrigins: o.corsOrigins,
 		Ready: db.Ping, Version: "test", Logger: logger, Now: time.Now,
 	}
@@ -249,7 +255,7 @@ func (s *testServer) start(r *http.Request) func() reply {
 	}
 	ended := make(chan outcome, 1)
 	go func() {
-		response, err := http.DefaultClient.Do(r)
+		response, err := cmp.Or(s.client, http.DefaultClient).Do(r)
 		if err != nil {
 			ended <- outcome{err: err}
 			return

@@ -34,7 +34,11 @@ func (s *server) authenticated(h handler) http.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		c := &call{w: w, r: r, project: project, dialect: dialect(r)}
+		if err := s.rates.take(note(r.Context()).keyID, s.changing.Load().requestsPerMinute, s.Now(), w.Header()); err != nil {
+			return err
+		}
+		c := &call{w: w, r: r, project: project, dialect: dialect(r), memory: &s.memory}
+		defer c.release()
 		if err := c.checkIDs(); err != nil {
 			return err
 		}

@@ -29,6 +29,9 @@ type call struct {
 	project string
 	dialect wire.Dialect
 
+	memory              *memory // nil = without a bound
+	bodyBytes, bodyHeld int64   // of the body: read, and taken from memory
+
 	// keep is told the answer before it is sent; nil when nobody wants to know.
 	keep func(answer json.RawMessage, stream again) error
 	// receipt has the answer kept in the same commit as what the call changes;
@@ -84,9 +87,12 @@ func (c *call) body() (*wire.Object, error) {
 	default:
 		return nil, wire.Invalidf("Content-Encoding '%s' is not supported. Send the body as it is, or with gzip.", encoding)
 	}
-	data, err := io.ReadAll(reader)
+	data, err := c.readAll(reader)
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || len(data) > maxBody {
 		return nil, &wire.Error{Kind: wire.TooLarge, Message: "The request body is larger than 32 MiB."}
+	}
+	if refusal, ok := errors.AsType[*wire.Error](err); ok {
+		return nil, refusal
 	}
 	if err != nil {
 		return nil, wire.Invalidf("The request body could not be read to its end.")

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"understudy/api/wire"
 )
@@ -18,6 +20,8 @@ var statuses = map[wire.Kind]int{
 	wire.NotFound:     http.StatusNotFound,
 	wire.TooLarge:     http.StatusRequestEntityTooLarge,
 	wire.Unavailable:  http.StatusServiceUnavailable,
+	wire.RateLimited:  http.StatusTooManyRequests,
+	wire.TooSlow:      http.StatusRequestTimeout,
 }
 
 // envelope is the body of every error; all four keys are always there.
@@ -55,6 +59,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, kind, public := http.StatusInternalServerError, "server_error", serverError(w.Header().Get(requestIDHeader))
 	if apiErr, ok := errors.AsType[*wire.Error](err); ok {
 		status, kind, public = statuses[apiErr.Kind], "invalid_request_error", apiErr
+		setRetryAfter(w.Header(), apiErr.RetryAfter)
 	} else if errors.Is(err, wire.ErrUnavailable) {
 		status, public = http.StatusServiceUnavailable, unavailable(w.Header().Get(requestIDHeader))
 	}
@@ -73,6 +78,15 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		body.Detail = &detail{Message: public.Message, Code: optional(public.Code)}
 	}
 	_ = writeJSON(w, status, body)
+}
+
+// setRetryAfter tells clients when to try again: in whole seconds, rounded up,
+// and in milliseconds, which SDKs prefer.
+func setRetryAfter(h http.Header, d time.Duration) {
+	if d > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
+		h.Set("Retry-After-Ms", strconv.FormatInt(max(1, d.Milliseconds()), 10))
+	}
 }
 
 // onFiles reports whether a path is one of the files routes.

@@ -35,7 +35,7 @@ const MaxBody = maxBody
 const KeepAlive = keepAlive
 
 // StreamPatience is how long a stream's reader may take nothing.
-const StreamPatience = streamPatience
+const StreamPatience = readerPatience
 
 // Forget drops what only this process knows of calls that were answered once, as
 // its end would.

@@ -58,7 +58,8 @@ func (s *server) allowsOrigin(origin string) bool {
 func allowOrigin(h http.Header, r *http.Request, origin string) {
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Add("Vary", "Origin")
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Openai-Processing-Ms, Openai-Version, Openai-Poll-After-Ms, Retry-After, X-Should-Retry")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Openai-Processing-Ms, Openai-Version, Openai-Poll-After-Ms, Retry-After, Retry-After-Ms, X-Should-Retry, "+
+		"X-Ratelimit-Limit-Requests, X-Ratelimit-Remaining-Requests, X-Ratelimit-Reset-Requests")
 	if r.Method == http.MethodOptions {
 		h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
 		h.Set("Access-Control-Max-Age", "86400")

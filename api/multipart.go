@@ -175,6 +175,8 @@ var errHeaders = fmt.Errorf("the headers of a part are larger than %d bytes", ma
 func malformed(err error) error {
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.Is(err, errSlowBody):
+		return errSlowBody
 	case errors.As(err, &tooLarge):
 		return files.ErrTooLarge
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -45,7 +46,9 @@ func (s *server) observe(next http.Handler) http.Handler {
 		}
 		n := &notes{}
 		r = r.WithContext(context.WithValue(r.Context(), notesKey{}, n))
+		paced(w, r)
 		answer := &recorder{ResponseWriter: w, started: started, now: s.Now}
+		answer.allowTime()
 		h := answer.Header()
 		h.Set(requestIDHeader, id)
 		h.Set("Openai-Version", "2020-10-01")
@@ -97,7 +100,20 @@ type recorder struct {
 	now     func() time.Time
 	status  int
 	bytes   int64
+	allowed time.Time // when the reader was last given time
 }
+
+// allowTime gives the reader time to take what is written next, and what was
+// written and not sent yet.
+func (w *recorder) allowTime() {
+	if now := time.Now(); now.Sub(w.allowed) >= time.Second { //nolint:forbidigo // as for the socket's deadline
+		w.allowed = now
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(now.Add(readerPatience)) // not every transport has deadlines
+	}
+}
+
+// maxWrite is how many bytes a reader is given time for at once.
+const maxWrite = 64 << 10
 
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 {
@@ -106,6 +122,7 @@ func (w *recorder) WriteHeader(status int) {
 			w.Header().Set("Openai-Processing-Ms", strconv.FormatInt(w.now().Sub(w.started).Milliseconds(), 10))
 		}
 	}
+	w.allowTime()
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -113,9 +130,16 @@ func (w *recorder) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	n, err := w.ResponseWriter.Write(p)
-	w.bytes += int64(n)
-	return n, err
+	written := 0
+	for part := range slices.Chunk(p, maxWrite) {
+		w.allowTime()
+		n, err := w.ResponseWriter.Write(part)
+		w.bytes += int64(n)
+		if written += n; err != nil {
+			return written, err
+		}
+	}
+	return written, nil
 }
 
 // Unwrap lets http.ResponseController reach the connection.

@@ -183,7 +183,7 @@ func (s *server) streamFrom(c *call, kept json.RawMessage) again {
 
 // retryable lets the retry of a call whose answer got lost have that answer.
 func (s *server) retryable(c *call, retries int, h handler) error {
-	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	data, err := c.readAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
 	c.r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(data), failing{err}))
 	scope := c.scope("retry", string(data))
 	for {

@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"understudy/api"
 )
 
 // TestAnswerIsKeptWithTheChange carries out a call under an Idempotency-Key for
@@ -60,7 +58,7 @@ func TestStreamUnderAKeyIsKept(t *testing.T) {
 	path, body := "/v1/threads/"+thread+"/runs", `{"assistant_id":"`+assistant+`","stream":true}`
 	first := string(s.call("POST", path, body, "Idempotency-Key", "k").body)
 	require.Contains(t, first, "event: thread.run.completed")
-	s.handler.(*api.Handler).Forget()
+	s.handler.Forget()
 	again := string(s.call("POST", path, body, "Idempotency-Key", "k").body)
 	require.Equal(t, 1, strings.Count(again, "event: thread.run.created"))
 	require.Contains(t, again, "event: thread.run.completed")

@@ -18,6 +18,8 @@ import (
 // *chat.Client is one. See chat.Client.Outgoing.
 type Upstreams interface {
 	Outgoing(model, upstream string) (ways []chat.Outgoing, done func(), err error)
+	// Strict reports whether a model must be one that the configuration names.
+	Strict() bool
 }
 
 // upstreamHeader names the upstream that one call goes to, whatever its model.
@@ -127,13 +129,16 @@ func (s *server) relay(c *call) error {
 	}
 	body := wholeOf(c.r)
 	if upstream == "" || to.deployment != "" {
-		if body, err = openBody(c.r); err != nil {
+		if body, err = openBody(c); err != nil {
 			return err
 		}
 	}
 	model := to.deployment
 	if model == "" {
 		model = body.model()
+	}
+	if model == "" && upstream == "" && c.r.Method == http.MethodPost && s.Upstreams.Strict() {
+		return wire.MissingParam("model")
 	}
 	ways, done, err := s.Upstreams.Outgoing(model, upstream)
 	if err != nil {
@@ -145,6 +150,7 @@ func (s *server) relay(c *call) error {
 		return s.unsent(c, err)
 	}
 	defer response.Body.Close()
+	c.release()
 	return s.handBack(c, response, way)
 }
 
@@ -311,7 +317,6 @@ func (s *server) handBack(c *call, from *http.Response, way chat.Outgoing) error
 func (s *server) pass(c *call, content io.Reader) error {
 	control := http.NewResponseController(c.w)
 	deliver := func(p []byte) error {
-		_ = control.SetWriteDeadline(s.Now().Add(streamPatience)) // not every transport has deadlines
 		if _, err := c.w.Write(p); err != nil {
 			return errClientGone
 		}

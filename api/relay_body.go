@@ -28,6 +28,7 @@ type relayBody struct {
 	whole  bool      // nothing is behind it
 	length int64     // of what the client sends, in bytes; -1 = it does not say
 	search modelSearch
+	hold   func(bytes int) error // takes memory for what is read
 }
 
 // wholeOf is the body of a call whose model does not matter.
@@ -38,8 +39,10 @@ func wholeOf(r *http.Request) *relayBody {
 }
 
 // openBody reads a body up to its model.
-func openBody(r *http.Request) (*relayBody, error) {
+func openBody(c *call) (*relayBody, error) {
+	r := c.r
 	b := wholeOf(r)
+	b.hold = c.hold
 	if b.whole {
 		return b, nil
 	}
@@ -78,12 +81,18 @@ func (b *relayBody) readOn(all bool) error {
 		b.read = append(b.read, make([]byte, readAtOnce)...)
 		n, err := b.rest.Read(b.read[len(b.read)-readAtOnce:])
 		b.read = b.read[:len(b.read)-readAtOnce+n]
+		if refusal := b.hold(n); refusal != nil {
+			return refusal
+		}
 		more := b.search.look(b.read)
 		switch {
 		case errors.Is(err, io.EOF):
 			b.whole = true
 			return nil
 		case err != nil:
+			if broken, ok := errors.AsType[*bodyError](err); ok {
+				return broken.public
+			}
 			return errBrokenBody
 		case all && len(b.read) > maxBody || more && len(b.read) > maxBody && !b.search.optional():
 			return &wire.Error{Kind: wire.TooLarge, Message: "The request body names no model in its first 32 MiB, or is larger than that and compressed. Put 'model' first."}
@@ -162,7 +171,10 @@ type clientBody struct{ io.Reader }
 
 func (b clientBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, errSlowBody):
+		err = &bodyError{errSlowBody}
+	case err != nil && !errors.Is(err, io.EOF):
 		err = &bodyError{errBrokenBody}
 	}
 	return n, err

@@ -52,6 +52,7 @@ func TestRelayErrors(t *testing.T) {
 	}{
 		"down":             {loopback, "POST", "/v1/responses", `{"model":"down/x"}`, nil, 502, "server_error", "upstream_unreachable", `The upstream "down" could not be reached: connection refused.`},
 		"strict":           {loopback, "POST", "/v1/responses", `{"model":"x"}`, nil, 404, "invalid_request_error", "model_not_found", `The model "x" is not known here: no entry of the models: map in the server's configuration matches it.`},
+		"strict, no model": {loopback, "POST", "/v1/responses", `{"input":"x"}`, nil, 400, "invalid_request_error", "missing_required_parameter", "Missing required parameter: 'model'."},
 		"unknown upstream": {loopback, "GET", "/v1/responses/r", "", []string{"Understudy-Upstream: fra"}, 400, "invalid_request_error", "invalid_value", `Invalid 'Understudy-Upstream': no upstream is called "fra"; there is down, far.`},
 		"no key":           {withKeys, "POST", "/v1/responses", `{}`, []string{"Understudy-Upstream: far"}, 401, "invalid_request_error", "", "You didn't provide an API key."},
 		"open to all":      {open, "POST", "/v1/responses", `{}`, []string{"Understudy-Upstream: far"}, 403, "invalid_request_error", "", "This server answers everybody without API keys, so the header Understudy-Upstream is not heeded."},
@@ -167,7 +168,7 @@ func TestRelayedPathsCanChange(t *testing.T) {
 	require.Equal(t, 200, get("/mj/task", ""))
 	require.Equal(t, 404, get("/suno/task", ""))
 	require.Equal(t, 403, get("/v1/responses", "https://app.example"))
-	handler.Change([]string{"https://app.example"}, []string{"/suno"})
+	handler.Change([]string{"https://app.example"}, []string{"/suno"}, 0)
 	require.Equal(t, 404, get("/mj/task", ""))
 	require.Equal(t, 200, get("/suno/task", ""))
 	require.Equal(t, 200, get("/v1/responses", "https://app.example"))

@@ -14,14 +14,9 @@ import (
 	"understudy/runs"
 )
 
-const (
-	// keepAlive is how long a stream is silent at most: proxies close idle
-	// connections.
-	keepAlive = 15 * time.Second
-	// streamPatience is how long a reader may take nothing before it is let go.
-	// The comments that keep a silent stream alive find out who is not there.
-	streamPatience = 60 * time.Second
-)
+// keepAlive is how long a stream is silent at most: proxies close idle
+// connections.
+const keepAlive = 15 * time.Second
 
 const (
 	lastEventIDHeader  = "Last-Event-ID"
@@ -111,6 +106,7 @@ func wantsStream(query url.Values) (bool, error) {
 // stream sends what a watch tells until it ends or the client leaves, which
 // does not stop the run.
 func (c *call) stream(watch *runs.Watch) error {
+	c.release()
 	h := c.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
@@ -188,7 +184,6 @@ func (w *eventWriter) send(events []runs.Event) error {
 }
 
 func (w *eventWriter) write(p []byte) error {
-	_ = w.control.SetWriteDeadline(time.Now().Add(streamPatience)) // not every transport has deadlines
 	if _, err := w.w.Write(p); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -147,7 +148,7 @@ func TestAReaderThatNeverReadsBlocksNobody(t *testing.T) {
 }
 
 // listenOnPipe serves a handler in memory and returns one connection to it.
-func listenOnPipe(t *testing.T, h http.Handler) net.Conn {
+func listenOnPipe(t *testing.T, h *api.Handler) net.Conn {
 	t.Helper()
 	listener := newPipeListener()
 	servePipe(t, listener, h)
@@ -196,9 +197,9 @@ func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 }
 
 // servePipe serves a handler until the test ends.
-func servePipe(t *testing.T, listener *pipeListener, h http.Handler) {
+func servePipe(t *testing.T, listener *pipeListener, h *api.Handler) {
 	t.Helper()
-	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+	server := h.Server(slog.New(slog.DiscardHandler))
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	t.Cleanup(func() {

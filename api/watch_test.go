@@ -273,8 +273,8 @@ func TestDeadReaderIsDropped(t *testing.T) {
 		model := newHeldModel(t)
 		s := assemble(t, settings{model: model.ServeHTTP})
 		ended := make(chan time.Time, 1)
-		handler := s.handler
-		s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler := s.handler.Handler
+		s.handler.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			handler.ServeHTTP(w, r)
 			if strings.HasSuffix(r.URL.Path, "/threads/runs") {
 				ended <- time.Now()

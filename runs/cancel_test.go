@@ -128,8 +128,8 @@ type heldClaims struct {
 	claimed chan chan struct{}
 }
 
-func (s *heldClaims) Claim(ctx context.Context, lease runs.Lease, now time.Time, runnable, expired int) ([]*runs.Record, error) {
-	records, err := s.Store.Claim(ctx, lease, now, runnable, expired)
+func (s *heldClaims) Claim(ctx context.Context, lease runs.Lease, now time.Time, runIDs []string) ([]*runs.Record, error) {
+	records, err := s.Store.Claim(ctx, lease, now, runIDs)
 	if len(records) > 0 {
 		goOn := make(chan struct{})
 		s.claimed <- goOn

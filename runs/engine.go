@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,11 @@ type Model interface {
 	Complete(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error)
 	// ContextWindow is the model's, in tokens of prompt and answer together.
 	ContextWindow(model string) int
+	// UpstreamOf names the upstream that is asked first for model, which is
+	// chosen unless that is empty; "" = there is none.
+	UpstreamOf(chosen, model string) string
+	// Places says how many runs each upstream takes at once.
+	Places() map[string]int
 }
 
 // The rhythm of leases. A run whose process died is taken up within leaseTime
@@ -26,7 +32,7 @@ const (
 	leaseTime  = 30 * time.Second
 	renewEvery = 10 * time.Second
 	sweepEvery = time.Second
-	claimBatch = 64
+	claimBatch = 64 // in one transaction
 )
 
 // EngineOptions are the engine's settings and neighbours.
@@ -37,8 +43,7 @@ type EngineOptions struct {
 	Search Searcher
 	Logger *slog.Logger
 	Now    func() time.Time
-	// MaxRuns bounds the runs driven at once; others wait, queued. 0 means 256.
-	MaxRuns int
+	Limits Limits
 	// Grace is how long Stop lets running model calls go on.
 	Grace time.Duration
 }
@@ -50,32 +55,30 @@ type Engine struct {
 	model    Model
 	prompts  prompter
 	searcher Searcher
+	memory   *chat.Memory // of long answers
 	logger   *slog.Logger
 	now      func() time.Time
 	owner    string
-	maxRuns  int
 	grace    time.Duration
 
 	ctx     context.Context // ends when Stop has run out of patience
 	kill    context.CancelCauseFunc
 	stopped chan struct{} // closed when Stop begins
 	stop    sync.Once
-	wake    chan struct{} // a run may be waiting for a free place
+	wake    chan struct{} // a run was called
 	wg      sync.WaitGroup
 
 	mu       sync.Mutex
 	live     map[string]*live
+	places   *places
 	waiting  map[string]*Log // streams of runs that wait for a place
-	taken    int             // places in use
+	called   []string        // runs whose place is taken and whose rows are to be leased
 	started  bool
 	stopping bool
 }
 
 // NewEngine returns an engine that has not been started.
 func NewEngine(o EngineOptions) *Engine {
-	if o.MaxRuns == 0 {
-		o.MaxRuns = 256
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -83,18 +86,24 @@ func NewEngine(o EngineOptions) *Engine {
 	ctx, kill := context.WithCancelCause(context.Background())
 	return &Engine{
 		store: o.Store, model: o.Model, prompts: prompter{history: o.Store, images: o.Images}, searcher: o.Search,
-		logger: o.Logger, now: o.Now, owner: wire.NewHexID("proc_"), maxRuns: o.MaxRuns, grace: o.Grace,
-		ctx: ctx, kill: kill, stopped: make(chan struct{}), wake: make(chan struct{}, 1), live: map[string]*live{}, waiting: map[string]*Log{},
+		memory: chat.NewMemory(int64(cmp.Or(o.Limits.Answers, DefaultAnswers))), logger: o.Logger, now: o.Now, owner: wire.NewHexID("proc_"), grace: o.Grace,
+		ctx: ctx, kill: kill, stopped: make(chan struct{}), wake: make(chan struct{}, 1),
+		live: map[string]*live{}, waiting: map[string]*Log{}, places: newPlaces(o.Limits, o.Model.Places()),
 	}
 }
 
 // Start takes up the runs that an earlier process left and begins to sweep.
+// They are in the queue before any new run can be.
 func (e *Engine) Start(ctx context.Context) error {
 	if err := e.store.ReleaseDead(ctx); err != nil {
 		return err
 	}
+	if _, err := e.look(ctx); err != nil {
+		return err
+	}
 	e.mu.Lock()
 	e.started = true
+	e.call()
 	e.mu.Unlock()
 	e.wg.Add(1)
 	go e.sweep()
@@ -139,65 +148,129 @@ func (e *Engine) Ready() error {
 	return nil
 }
 
-// sweep claims what nobody drives: runs that waited for a place, runs left by
-// a dead process, and runs whose time is up. It also renews leases, and does
-// so before it claims: a process that was suspended must not take its own runs
-// for another's.
+// sweep claims what was called to a place and, now and then, looks for what
+// nobody drives: runs left by a dead process, and runs whose time is up. It
+// also renews leases, and does so before it looks: a process that was suspended
+// must not take its own runs for another's.
 func (e *Engine) sweep() {
 	defer e.wg.Done()
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	expired := e.mustLook()
 	for renewed := e.now(); ; {
-		if now := e.now(); now.Sub(renewed) >= renewEvery {
-			e.renew()
-			renewed = now
-		}
-		e.claim()
+		e.claim(expired)
+		expired = nil
 		select {
 		case <-e.wake:
 		case <-tick.C:
+			if now := e.now(); now.Sub(renewed) >= renewEvery {
+				e.renew()
+				renewed = now
+			}
+			expired = e.mustLook()
 		case <-e.stopped:
 			return
 		}
 	}
 }
 
-// claim takes up runs as long as there are places for them. Expired runs need none.
-func (e *Engine) claim() {
-	for claimed := claimBatch; claimed >= claimBatch; {
-		now, held := e.now(), e.hold()
-		records, err := e.store.Claim(e.ctx, Lease{Owner: e.owner, Until: now.Add(leaseTime)}, now, held, claimBatch)
-		if err != nil && e.ctx.Err() == nil && !errors.Is(err, wire.ErrUnavailable) { // the store's own are in its log
-			e.logger.Error("claiming runs", "error", err)
+func (e *Engine) mustLook() (expired []string) {
+	expired, err := e.look(e.ctx)
+	if err != nil && e.ctx.Err() == nil && !errors.Is(err, wire.ErrUnavailable) { // the store's own are in its log
+		e.logger.Error("looking for runs to drive", "error", err)
+	}
+	return expired
+}
+
+// look puts the runs that nobody drives into the queue and lists those whose
+// time is up, which need no place.
+func (e *Engine) look(ctx context.Context) (expired []string, err error) {
+	due, expired, err := e.store.Due(ctx, e.now(), e.queued)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, d := range due {
+		e.places.wait(&waiter{id: d.ID, class: e.classOf(d.Project, d.Upstream, d.Model), chosen: d.Upstream, model: d.Model, stored: true})
+	}
+	e.call()
+	return expired, nil
+}
+
+// queued reports whether a run waits for a place here.
+func (e *Engine) queued(runID string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w := e.places.waiters[runID]
+	return w != nil && w.stored
+}
+
+// claim leases the runs that were called, and expired ones.
+func (e *Engine) claim(expired []string) {
+	for {
+		ids := slices.Concat(expired, e.takeCalled())
+		if len(ids) == 0 {
+			return
 		}
-		claimed = len(records)
-		for i, l := range e.enterClaimed(records, held) {
-			e.drive(&driver{engine: e, live: l, rec: records[i], stale: true})
+		expired = nil
+		for batch := range slices.Chunk(ids, claimBatch) {
+			e.claimBatch(batch)
 		}
 	}
 }
 
-// hold takes the places that a claim may fill.
-func (e *Engine) hold() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	held := max(0, min(e.maxRuns-e.taken, claimBatch))
-	e.taken += held
-	return held
+// claimBatch leases some runs and drives them. A run that is gone leaves the
+// queue; when the store is away all wait on, until the next look.
+func (e *Engine) claimBatch(ids []string) {
+	now := e.now()
+	records, err := e.store.Claim(e.ctx, Lease{Owner: e.owner, Until: now.Add(leaseTime)}, now, ids)
+	if err != nil && e.ctx.Err() == nil && !errors.Is(err, wire.ErrUnavailable) {
+		e.logger.Error("claiming runs", "error", err)
+	}
+	for i, l := range e.enterClaimed(records) {
+		e.drive(&driver{engine: e, live: l, rec: records[i], stale: true})
+	}
+	e.dismiss(ids, err)
 }
 
-// enterClaimed makes claimed runs known here, in the places held for them. An
-// engine that is stopping leaves them; it frees their leases at its end.
-func (e *Engine) enterClaimed(records []*Record, held int) []*live {
+func (e *Engine) takeCalled() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.taken -= held
+	called := e.called
+	e.called = nil
+	return called
+}
+
+// dismiss deals with runs that were called and not claimed.
+func (e *Engine) dismiss(ids []string, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, id := range ids {
+		switch w := e.places.waiters[id]; {
+		case w == nil || !w.called: // it was entered
+		case err != nil || e.stopping:
+			e.places.putBack(id)
+		default:
+			e.places.remove(id)
+		}
+	}
+	if err == nil {
+		e.call()
+	}
+}
+
+// enterClaimed makes claimed runs known here, in the places they were called
+// to. An engine that is stopping leaves them; it frees their leases at its end.
+func (e *Engine) enterClaimed(records []*Record) []*live {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.stopping {
 		return nil
 	}
 	entered := make([]*live, len(records))
 	for i, rec := range records {
-		entered[i] = e.enter(rec.Run.ID)
+		entered[i] = e.enter(rec)
 	}
 	return entered
 }
@@ -218,10 +291,15 @@ func (e *Engine) renew() {
 }
 
 // launch drives a run that was just committed with the lease of l. One that got
-// no place is left to the sweep, which may have looked too early.
+// no place can be called from now on.
 func (e *Engine) launch(l *live, rec *Record, steps []*StepRecord) {
 	if l == nil {
-		e.poke()
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if w := e.places.waiters[rec.Run.ID]; w != nil {
+			w.stored = true
+			e.call()
+		}
 		return
 	}
 	e.drive(&driver{engine: e, live: l, rec: rec, steps: steps})

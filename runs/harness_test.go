@@ -55,6 +55,8 @@ type world struct {
 
 type worldOptions struct {
 	maxRuns int
+	limits  runs.Limits    // its Runs is maxRuns
+	places  map[string]int // of upstreams
 	grace   time.Duration
 	search  runs.Searcher
 	files   bool                       // keep files, which costs a tree of directories
@@ -65,6 +67,7 @@ type worldOptions struct {
 func open(t *testing.T, o worldOptions, turns ...turn) *world {
 	t.Helper()
 	w := &world{t: t, ctx: t.Context(), dir: t.TempDir(), options: o, model: newScript(t, turns...), logs: &lockedBuffer{}}
+	w.model.setPlaces(o.places)
 	w.start()
 	t.Cleanup(w.stop)
 	w.assistant = w.newAssistant(`{"model":"m","instructions":"Be brief.","tools":[` + function("add") + `,` + function("sub") + `]}`)
@@ -97,9 +100,11 @@ func (w *world) attach() {
 	if w.options.stored != nil {
 		seen = w.options.stored(w.db)
 	}
+	limits := w.options.limits
+	limits.Runs = w.options.maxRuns
 	w.engine = runs.NewEngine(runs.EngineOptions{
 		Store: seen, Model: w.model, Images: w.files, Logger: slog.New(slog.NewTextHandler(w.logs, nil)), Now: time.Now,
-		Search: w.options.search, MaxRuns: w.options.maxRuns, Grace: w.options.grace,
+		Search: w.options.search, Limits: limits, Grace: w.options.grace,
 	})
 	w.runs = runs.NewService(runs.ServiceOptions{
 		Store: seen, Engine: w.engine, Assistants: w.assistants, Threads: w.db, Files: w.fileChecks(), Models: anyModel{}, Now: time.Now,

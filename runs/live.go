@@ -3,6 +3,9 @@ package runs
 import (
 	"context"
 	"sync"
+	"time"
+
+	"understudy/api/wire"
 )
 
 // live is what this process knows of a run it is driving beside what is
@@ -10,6 +13,7 @@ import (
 // one of the engine's places.
 type live struct {
 	runID   string
+	class   class
 	log     *Log
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -50,49 +54,71 @@ func (l *live) settle() {
 type admission int
 
 const (
-	inTurn admission = iota // a free place
+	asNew  admission = iota // a free place, and one in the queue until then
+	inTurn                  // a free place
 	atOnce                  // nothing: all that is left to do is to end it
 )
+
+// retryAfter is when a client may try again whose run was not even let in to
+// wait. A run takes some seconds, and any that ends makes room.
+const retryAfter = 5 * time.Second
+
+// errQueueFull is the answer to a new run when too many wait already.
+var errQueueFull = &wire.Error{
+	Kind: wire.RateLimited, Message: "You've exceeded the rate limit, please slow down and try again later.", Code: "rate_limit_exceeded", RetryAfter: retryAfter,
+}
 
 // admit takes a place for a run and makes the run known here. That comes before
 // the commit which leases the run, so that a cancel right behind the commit
 // finds whom to interrupt. opening, nil when nobody streams the leg, begins its
-// log. Without a free place admit answers nil, and the log is kept for the sweep
-// to go on with.
-func (e *Engine) admit(runID string, when admission, opening func(*Log)) *live {
+// log. Without a free place admit answers nil, and the run waits, with its log,
+// until it is called.
+func (e *Engine) admit(r *Record, when admission, opening func(*Log)) (*live, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.stopping || when == inTurn && e.taken >= e.maxRuns {
+	c := e.classOf(r.Project, r.Upstream, r.Run.Model)
+	if !e.stopping && (when == atOnce || e.places.fits(c)) { // who waits does not fit, or was called
+		l := e.enter(r)
 		if opening != nil {
-			log := e.expect(runID)
-			opening(log)
-			if e.stopping {
-				log.breakOff()
-			}
+			opening(l.log)
 		}
-		return nil
+		return l, nil
 	}
-	l := e.enter(runID)
+	if when == asNew && e.places.full(r.Project) {
+		return nil, errQueueFull
+	}
+	if !e.stopping {
+		e.places.wait(&waiter{id: r.Run.ID, class: c, chosen: r.Upstream, model: r.Run.Model})
+	}
 	if opening != nil {
-		opening(l.log)
+		log := e.expect(r.Run.ID)
+		opening(log)
+		if e.stopping {
+			log.breakOff()
+		}
 	}
-	return l
+	return nil, nil
+}
+
+func (e *Engine) classOf(project, chosen, model string) class {
+	return class{project, e.model.UpstreamOf(chosen, model)}
 }
 
 // enter makes a run known here; e.mu is held and the engine is not stopping.
-func (e *Engine) enter(runID string) *live {
-	log := e.waiting[runID] // of those who have waited for the run
-	delete(e.waiting, runID)
+func (e *Engine) enter(r *Record) *live {
+	e.places.remove(r.Run.ID)
+	log := e.waiting[r.Run.ID] // of those who have waited for the run
+	delete(e.waiting, r.Run.ID)
 	if log == nil {
 		log = newLog()
 	}
-	if old := e.live[runID]; old != nil { // its leg has ended, or its lease ran out
+	if old := e.live[r.Run.ID]; old != nil { // its leg has ended, or its lease ran out
 		old.cancel(ErrLost)
 	}
-	l := &live{runID: runID, log: log, settled: make(chan struct{})}
+	l := &live{runID: r.Run.ID, class: e.classOf(r.Project, r.Upstream, r.Run.Model), log: log, settled: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(e.ctx)
-	e.live[runID] = l
-	e.taken++
+	e.live[l.runID] = l
+	e.places.take(l.class)
 	e.wg.Add(1)
 	return l
 }
@@ -143,6 +169,7 @@ func (e *Engine) withdraw(runID string, l *live) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.waiting, runID)
+	e.places.remove(runID)
 }
 
 // leave gives the place of a run back. A leg that broke off without an end
@@ -152,21 +179,38 @@ func (e *Engine) leave(l *live) {
 	if e.live[l.runID] == l {
 		delete(e.live, l.runID)
 	}
-	e.taken--
+	e.places.giveBack(l.class)
+	e.call()
 	e.mu.Unlock()
 	l.cancel(nil)
 	l.settle()
 	l.log.breakOff()
-	e.poke()
 	e.wg.Done()
 }
 
-// poke has the sweep look for runs that wait.
-func (e *Engine) poke() {
+// call takes free places for the runs that wait, and has the sweep claim them;
+// e.mu is held. Nobody else can have a place that somebody waits for.
+func (e *Engine) call() {
+	if e.stopping || !e.started {
+		return
+	}
+	called := e.places.call()
+	if len(called) == 0 {
+		return
+	}
+	e.called = append(e.called, called...)
 	select {
 	case e.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Reroute is to be called when models go to other upstreams than before.
+func (e *Engine) Reroute() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.places.reroute(e.model.Places(), func(w *waiter) class { return e.classOf(w.class.project, w.chosen, w.model) })
+	e.call()
 }
 
 // lease is this process's lease of an admitted run; without a place the run is

@@ -110,7 +110,9 @@ func (d *driver) ask(ctx context.Context) error {
 		return d.finish(cutShort, reason)
 	}
 	d.turn = &turn{run: d.rec.Run, number: d.rec.Spent.Turns + 1, log: d.live.log, now: d.engine.now, quotes: d.rec.Search.Quotes}
-	answer, dropped, err := d.complete(ctx)
+	memory := d.engine.memory.Share()
+	defer memory.Release() // when the answer is stored
+	answer, dropped, err := d.complete(ctx, memory)
 	call := newModelCall(d.turn.number, dropped, answer, lastError(err))
 	switch _, modelFailed := errors.AsType[*chat.Error](err); {
 	case err == nil:
@@ -156,7 +158,7 @@ func (d *driver) interrupted(cause error, call *ModelCall) error {
 
 // complete calls the model. A prompt that overflows the model's window is
 // shortened and sent again as long as truncation may still drop something.
-func (d *driver) complete(ctx context.Context) (chat.Answer, int, error) {
+func (d *driver) complete(ctx context.Context, memory *chat.Share) (chat.Answer, int, error) {
 	run := d.rec.Run
 	budget, hard := d.rec.promptBudget(d.engine.model.ContextWindow(run.Model))
 	for {
@@ -165,7 +167,9 @@ func (d *driver) complete(ctx context.Context) (chat.Answer, int, error) {
 			return chat.Answer{}, 0, err
 		}
 		d.turn.citer = run.citer(p.searches)
-		answer, err := d.engine.model.Complete(ctx, d.rec.request(p.messages, d.steps), d.turn)
+		request := d.rec.request(p.messages, d.steps)
+		request.Memory = memory
+		answer, err := d.engine.model.Complete(ctx, request, d.turn)
 		failure, failed := errors.AsType[*chat.Error](err)
 		if failed {
 			answer = failure.Partial

@@ -138,7 +138,7 @@ func TestLeaseLost(t *testing.T) {
 	r, log := w.stream(thread)
 	<-w.model.called
 	other := runs.Lease{Owner: "other", Until: time.Now().Add(2 * time.Hour)}
-	claimed, err := w.db.Claim(w.ctx, other, time.Now().Add(time.Minute), 1, 0)
+	claimed, err := w.db.Claim(w.ctx, other, time.Now().Add(time.Minute), []string{r.ID})
 	require.NoError(t, err)
 	require.Equal(t, r.ID, claimed[0].Run.ID)
 	require.Greater(t, claimed[0].Lease.Epoch, int64(1))
@@ -167,7 +167,7 @@ func TestPlaces(t *testing.T) {
 	third := w.run(w.thread("Hi"))
 	require.Equal(t, runs.Queued, w.get(second).Status)
 	driven, waiting := w.engine.Driven()
-	require.Equal(t, []int{1, 1}, []int{driven, waiting})
+	require.Equal(t, []int{1, 2}, []int{driven, waiting})
 	close(gate)
 	require.Equal(t, concat(opening, spoken("two"), []string{"run.completed usage=15"}), story(t, read(log)))
 	require.Equal(t, runs.Completed, w.settled(third).Status)

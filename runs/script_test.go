@@ -3,6 +3,7 @@ package runs_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type script struct {
 	mu       sync.Mutex
 	turns    []turn
 	requests []chat.Request
+	places   map[string]int // of upstreams
 }
 
 func newScript(t require.TestingT, turns ...turn) *script {
@@ -60,6 +62,26 @@ func (s *script) ContextWindow(string) int {
 		return 100_000
 	}
 	return s.window
+}
+
+// UpstreamOf takes models by the name of their upstream, as in "a/m".
+func (s *script) UpstreamOf(chosen, model string) string {
+	if name, _, named := strings.Cut(model, "/"); chosen == "" && named {
+		return name
+	}
+	return chosen
+}
+
+func (s *script) Places() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.places
+}
+
+func (s *script) setPlaces(places map[string]int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.places = places
 }
 
 // add puts further turns at the end.

@@ -78,8 +78,13 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 			log.created(n.Run)
 		}
 	}
-	l := s.engine.admit(n.Run.ID, inTurn, opening)
+	rec := &Record{Project: project, Run: n.Run, Upstream: n.Upstream, Search: n.Search}
+	l, err := s.engine.admit(rec, asNew, opening)
+	if err != nil {
+		return nil, nil, err
+	}
 	n.Lease = s.engine.lease(l, 1)
+	rec.Lease = n.Lease
 	body, err := s.store.CreateRun(ctx, project, n)
 	if n.VectorStore != nil || threads.Attach(n.Messages) {
 		s.files.Wake()
@@ -88,7 +93,7 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 		s.engine.withdraw(n.Run.ID, l)
 		return nil, nil, createError(err, n.Run.ThreadID)
 	}
-	s.engine.launch(l, &Record{Project: project, Run: n.Run, Upstream: n.Upstream, Search: n.Search, Lease: n.Lease}, nil)
+	s.engine.launch(l, rec, nil)
 	return body, w, nil
 }
 
@@ -202,7 +207,9 @@ func (s *Service) Cancel(ctx context.Context, project, threadID, id string) (jso
 		if steps, err = r.Steps(); err != nil {
 			return nil, err
 		}
-		l = s.engine.admit(id, atOnce, nil)
+		if l, err = s.engine.admit(r, atOnce, nil); err != nil {
+			return nil, err
+		}
 		r.Lease = s.engine.lease(l, r.Lease.Epoch+1)
 		idle = r
 		return r.change(), nil
@@ -230,7 +237,9 @@ func (s *Service) Submit(ctx context.Context, project, threadID, id string, out 
 		if err != nil {
 			return nil, err
 		}
-		leg.live = s.engine.admit(id, inTurn, leg.opening(s.engine, out.Stream))
+		if leg.live, err = s.engine.admit(r, inTurn, leg.opening(s.engine, out.Stream)); err != nil {
+			return nil, err
+		}
 		r.Lease = s.engine.lease(leg.live, r.Lease.Epoch+1)
 		change.Lease = r.Lease
 		return change, nil

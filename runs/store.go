@@ -137,10 +137,13 @@ type Store interface {
 
 // EngineStore is what the engine needs; it sees all projects.
 type EngineStore interface {
-	// Claim leases runs that nobody drives, oldest first, and raises their epoch:
-	// up to runnable ones that have something to do, and up to expired ones whose
-	// time is up, be it while they wait for the client.
-	Claim(ctx context.Context, lease Lease, now time.Time, runnable, expired int) ([]*Record, error)
+	// Due finds the runs that nobody drives: those that have something to do,
+	// without the ones that are known, and the ids of those whose time is up, be
+	// it while they wait for the client. Both come oldest first.
+	Due(ctx context.Context, now time.Time, known func(runID string) bool) (runnable []Due, expired []string, err error)
+	// Claim leases those of the runs that nobody drives and that have something
+	// to do or whose time is up, and raises their epoch.
+	Claim(ctx context.Context, lease Lease, now time.Time, runIDs []string) ([]*Record, error)
 	// Advance is ChangeRun for the owner of a lease; ErrLost when it no longer is,
 	// or when the thread was deleted.
 	Advance(ctx context.Context, runID string, lease Lease, decide func(*Record) (*Change, error)) error
@@ -156,6 +159,14 @@ type EngineStore interface {
 	// this one holds the data directory; where several processes share the
 	// database it does nothing and their leases run out.
 	ReleaseDead(ctx context.Context) error
+}
+
+// Due is a run that has something to do and that nobody drives.
+type Due struct {
+	ID       string
+	Project  string
+	Upstream string // as in Record
+	Model    string
 }
 
 // History reads a thread for a prompt, newest first.

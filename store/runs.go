@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -228,16 +229,48 @@ func writeChange(tx *Tx, project string, c *runs.Change, body json.RawMessage) e
 	return nil
 }
 
-// Claim implements runs.EngineStore.
-func (db *DB) Claim(ctx context.Context, lease runs.Lease, now time.Time, runnable, expired int) ([]*runs.Record, error) {
-	due, err := db.due(ctx, now, runnable, expired)
-	if err != nil || len(due) == 0 { // nothing to claim costs no transaction
-		return nil, err
+// What nobody drives and has something to do, in time or not.
+const (
+	isFree     = "active = 1 AND lease_until <= $1"
+	isRunnable = isFree + " AND runnable = 1 AND expires_at > $2"
+	isExpired  = isFree + " AND expires_at <= $2"
+)
+
+// Due implements runs.EngineStore.
+func (db *DB) Due(ctx context.Context, now time.Time, known func(string) bool) (runnable []runs.Due, expired []string, err error) {
+	r := db.Read(ctx)
+	if expired, err = readStrings(r, "SELECT id FROM runs WHERE "+isExpired+" ORDER BY id", millis(now), now.Unix()); err != nil {
+		return nil, nil, err
 	}
+	free, err := readStrings(r, "SELECT id FROM runs WHERE "+isRunnable+" ORDER BY id", millis(now), now.Unix())
+	for _, id := range free {
+		if known(id) {
+			continue
+		}
+		d := runs.Due{ID: id}
+		var body []byte
+		switch err := r.QueryRow("SELECT project_id, upstream, body FROM runs WHERE id = $1", id).Scan(&d.Project, &d.Upstream, &body); {
+		case errors.Is(err, sql.ErrNoRows): // its thread was just removed
+			continue
+		case err != nil:
+			return nil, nil, err
+		}
+		var named struct {
+			Model string `json:"model"`
+		}
+		_ = json.Unmarshal(body, &named) // a bad row is found by its claim
+		d.Model = named.Model
+		runnable = append(runnable, d)
+	}
+	return runnable, expired, err
+}
+
+// Claim implements runs.EngineStore.
+func (db *DB) Claim(ctx context.Context, lease runs.Lease, now time.Time, runIDs []string) ([]*runs.Record, error) {
 	var records []*runs.Record
 	var unreadable error
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
-		for _, id := range due {
+	err := db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		for _, id := range runIDs {
 			record, err := claim(tx, id, lease, now)
 			switch {
 			case tx.failed != nil:
@@ -254,29 +287,6 @@ func (db *DB) Claim(ctx context.Context, lease runs.Lease, now time.Time, runnab
 		return nil, err
 	}
 	return records, unreadable
-}
-
-// What nobody drives and has something to do, in time or not.
-const (
-	isFree     = "active = 1 AND lease_until <= $1"
-	isRunnable = isFree + " AND runnable = 1 AND expires_at > $2"
-	isExpired  = isFree + " AND expires_at <= $2"
-)
-
-// due lists expired runs first: they are quickly done with.
-func (db *DB) due(ctx context.Context, now time.Time, runnable, expired int) ([]string, error) {
-	var due []string
-	for _, which := range []struct {
-		condition string
-		limit     int
-	}{{isExpired, expired}, {isRunnable, runnable}} {
-		ids, err := readStrings(db.Read(ctx), "SELECT id FROM runs WHERE "+which.condition+" ORDER BY id LIMIT $3", millis(now), now.Unix(), which.limit)
-		if err != nil {
-			return nil, err
-		}
-		due = append(due, ids...)
-	}
-	return due, nil
 }
 
 // claim leases one run, nil when somebody else was faster.

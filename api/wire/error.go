@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -18,6 +19,8 @@ const (
 	NotFound                 // 404
 	TooLarge                 // 413
 	Unavailable              // 503: the same request may succeed later
+	RateLimited              // 429: too much was asked for at a time
+	TooSlow                  // 408: the request took too long to come
 )
 
 // Error is an answer of the API that is not a success (spec section 11).
@@ -27,6 +30,8 @@ type Error struct {
 	Message string
 	Param   string
 	Code    string
+	// RetryAfter is when the same request may succeed; 0 = nobody knows.
+	RetryAfter time.Duration
 }
 
 func (e *Error) Error() string { return e.Message }

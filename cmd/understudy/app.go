@@ -25,6 +25,7 @@ import (
 type app struct {
 	config  Config // as it was at the start
 	logger  *slog.Logger
+	address string // it listens on; "" = not yet
 	hop     string // names this process in what it sends to upstreams
 	db      *store.DB
 	chat    *backends
@@ -76,7 +77,7 @@ func (a *app) wire(config Config) {
 	models := modelCheck{a.chat}
 	assistantService := assistants.NewService(a.db, a.stores, models, time.Now)
 	a.engine = runs.NewEngine(runs.EngineOptions{
-		Store: a.db, Model: a.chat, Images: a.files, Search: a.stores, Logger: a.logger, Now: time.Now, Grace: grace,
+		Store: a.db, Model: a.chat, Images: a.files, Search: a.stores, Logger: a.logger, Now: time.Now, Limits: config.Limits.ofRuns(), Grace: grace,
 	})
 	options := api.Options{
 		Assistants: assistantService,
@@ -96,6 +97,7 @@ func (a *app) wire(config Config) {
 		AnyHost:      config.openToAll(),
 		CORSOrigins:  config.CORSOrigins,
 		Ready:        a.ready, Version: versionText(), Logger: a.logger, Now: time.Now,
+		BodyMemory: config.Limits.Bodies, RequestsPerMinute: config.Limits.RequestsPerMinute,
 	}
 	if config.Auth == AuthKeys {
 		options.Keys = a.db

@@ -58,6 +58,7 @@ type Config struct {
 	Relay        []string       // prefixes of paths that go to the upstreams as they are
 	ImageHosts   []string       // names, addresses or ranges that images may come from though they are not public
 	FileSearch   FileSearch
+	Limits       Limits
 	LogFormat    LogFormat
 
 	// Offline says that nothing named an upstream, so the built-in model
@@ -81,8 +82,8 @@ func (c Config) String() string {
 	for i, u := range c.Upstreams {
 		upstreams[i] = u.String()
 	}
-	return fmt.Sprintf("file=%q listen=%s data=%q durability=%s auth=%s cors_origins=%v upstreams=[%s] models=%d models_strict=%t relay=%v file_search=%s log_format=%s",
-		c.File, c.Listen, c.Data, c.Durability, c.Auth, c.CORSOrigins, strings.Join(upstreams, ", "), len(c.Models), c.ModelsStrict, c.Relay, c.FileSearch, c.LogFormat)
+	return fmt.Sprintf("file=%q listen=%s data=%q durability=%s auth=%s cors_origins=%v upstreams=[%s] models=%d models_strict=%t relay=%v file_search=%s limits=%s log_format=%s",
+		c.File, c.Listen, c.Data, c.Durability, c.Auth, c.CORSOrigins, strings.Join(upstreams, ", "), len(c.Models), c.ModelsStrict, c.Relay, c.FileSearch, c.Limits, c.LogFormat)
 }
 
 // GoString keeps %#v as silent about keys as String.
@@ -142,6 +143,7 @@ func loadConfig(flags ServeFlags, getenv func(string) string) (Config, error) {
 		Relay:        file.relay,
 		ImageHosts:   file.imageHosts,
 		FileSearch:   file.fileSearch,
+		Limits:       file.limits,
 	}
 	if c.Data, err = from.pick(flags.Data, "data", file.data).directory(); err != nil {
 		return Config{}, err

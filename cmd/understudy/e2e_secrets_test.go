@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/sashabaranov/go-openai"
@@ -26,7 +29,8 @@ func testSecrets(t *testing.T, p program) {
 auth: keys
 upstreams:
   - {name: secretive, base_url: "%s?api_key=%s", api_key: %s, headers: {X-Gateway: %s}}
-`, b.url, inURL, inFile, inHead), 0o600))
+  - {name: dead, base_url: "http://127.0.0.1:1/v1?api_key=%s", api_key: %s, headers: {X-Gateway: %s}, max_retries: 0}
+`, b.url, inURL, inFile, inHead, inURL, inFile, inHead), 0o600))
 	_, key := p.newKey(t, data, "laptop", "default")
 	s := p.serve(t, data, nil, "--config="+file).as(key)
 	assistant := s.assistant(t, function("look", "what"))
@@ -71,6 +75,10 @@ upstreams:
 	}
 	show("/models")
 	show("/assistants")
+	for _, dead := range []string{"/responses", "/threads/runs"} {
+		got := s.send(t, http.MethodPost, dead, map[string]any{"model": "dead/m", "assistant_id": assistant, "thread": map[string]any{}, "instructions": "x"})
+		said += got.body + fmt.Sprint(got.header)
+	}
 	refused := s.as(inFile).send(t, http.MethodGet, "/assistants", nil)
 	require.Equal(t, http.StatusUnauthorized, refused.status)
 	said += refused.body
@@ -83,9 +91,44 @@ upstreams:
 		require.NotContains(t, s.stderr.String(), secret)
 	}
 	require.Empty(t, told, "answers show secrets")
+
+	// What is wrong with a configuration, read again or checked, is told without its secrets.
+	original, err := os.ReadFile(file)
+	require.NoError(t, err)
+	said = ""
+	for _, mistake := range []string{"auth: basic", "api_key: [" + inFile + "]", "api_key: \"" + inFile + "\\n\"", "headers: [" + inHead + "]", "{" + inHead} {
+		content := strings.Replace(string(original), "max_retries: 0", mistake, 1)
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		s.signal(t, syscall.SIGHUP)
+		s.find(t, "(not taken over)")
+		checked, code := p.run(t, nil, "upstreams", "check", "--config="+file)
+		require.NotZero(t, code)
+		said += checked.stdout.String() + checked.stderr.String()
+	}
+	said += p.checkUpstreams(t, quoting, inURL, inFile, inHead)
+	for _, secret := range []string{inFile, inHead, inURL, key} {
+		require.NotContains(t, said, secret)
+	}
 	for _, content := range []string{"Answered.", "Fine.", "Be brief."} {
 		require.NotContains(t, s.stderr.String(), content, "the log has no content")
 	}
 	require.Empty(t, s.stdout.String(), "the log goes to standard error")
 	requireSecretFiles(t, data, inFile, inHead, inURL, key)
+}
+
+// checkUpstreams runs the check against an upstream that refuses every call with
+// words that quote its keys, and returns what it prints.
+func (p program) checkUpstreams(t *testing.T, quoting string, secrets ...any) string {
+	t.Helper()
+	quoter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, quoting)
+	}))
+	defer quoter.Close()
+	file := filepath.Join(t.TempDir(), "check.yaml")
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "upstreams:\n  - {name: quoter, base_url: \""+quoter.URL+"?api_key=%s\", api_key: %s, headers: {X-Gateway: %s}}\n", secrets...), 0o600))
+	checked, code := p.run(t, nil, "upstreams", "check", "--config="+file, "--model=m")
+	require.Equal(t, 1, code)
+	require.Contains(t, checked.stdout.String(), "Incorrect API key provided")
+	return checked.stdout.String() + checked.stderr.String()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,6 +99,27 @@ func (b *backends) ContextWindow(model string) int {
 	return client.ContextWindow(model)
 }
 
+// UpstreamOf implements runs.Model.
+func (b *backends) UpstreamOf(chosen, model string) string {
+	client, end := b.begin()
+	defer end()
+	return client.UpstreamOf(chosen, model)
+}
+
+// Places implements runs.Model.
+func (b *backends) Places() map[string]int {
+	client, end := b.begin()
+	defer end()
+	return client.Places()
+}
+
+// Strict implements api.Upstreams.
+func (b *backends) Strict() bool {
+	client, end := b.begin()
+	defer end()
+	return client.Strict()
+}
+
 // Outgoing implements api.Upstreams.
 func (b *backends) Outgoing(model, upstream string) (ways []chat.Outgoing, done func(), err error) {
 	client, end := b.begin()
@@ -129,6 +151,11 @@ func (a *app) reloadOn(signals <-chan os.Signal, load func() (Config, error)) {
 // wrong with it, all stays as it was.
 func (a *app) reload(config Config, err error) {
 	var client *chat.Client
+	if err == nil {
+		served := config
+		served.Listen = cmp.Or(a.address, a.config.Listen) // a changed one does not count yet
+		err = refuseOwnAddress(context.Background(), served, machine)
+	}
 	if err == nil && config.Offline && !a.config.Offline {
 		err = fmt.Errorf("%s: it names no upstream, maybe because it is just being written; write the upstreams again", config.File)
 	}
@@ -146,6 +173,7 @@ func (a *app) reload(config Config, err error) {
 		{"data", a.config.Data, config.Data},
 		{"durability", string(a.config.Durability), string(config.Durability)},
 		{"auth", string(a.config.Auth), string(config.Auth)},
+		{"limits", a.config.Limits.fixed(), config.Limits.fixed()},
 		{"log_format", string(a.config.LogFormat), string(config.LogFormat)},
 	} {
 		if c.old != c.now {
@@ -153,7 +181,8 @@ func (a *app) reload(config Config, err error) {
 		}
 	}
 	a.chat.replace(client)
-	a.handler.Change(config.CORSOrigins, config.Relay)
+	a.engine.Reroute()
+	a.handler.Change(config.CORSOrigins, config.Relay, config.Limits.RequestsPerMinute)
 	a.logger.Info("the configuration was read again and is taken over", "upstreams", config.Upstreams, "models", len(config.Models))
 }
 

@@ -83,6 +83,10 @@ func TestReloadOnHangup(t *testing.T) {
 	require.Equal(t, 2, strings.Count(said, "not taken over; the old one stays"))
 	require.Equal(t, "200 first", ask("/v1/responses", "m", ""))
 
+	writeFile(t, fmt.Sprintf("listen: 127.0.0.1:1\nupstreams: [{name: a, base_url: %q}]\n", url))
+	require.Contains(t, hangUp(t, log, "not taken over"), "is this server itself")
+	require.Equal(t, "200 first", ask("/v1/responses", "m", ""))
+
 	writeFile(t, "") // as an editor leaves it for a moment
 	require.Contains(t, hangUp(t, log, "not taken over"), "it names no upstream")
 	require.Equal(t, "200 first", ask("/v1/responses", "m", ""))

@@ -1,28 +1,23 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
-// The server's patience, and its bound on headers in bytes. Bodies and answers
-// have no total time: uploads are long and runs stream.
-const (
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-	maxHeaders    = 64 << 10
-	// grace is how long running model calls may go on after SIGTERM; what is
-	// unfinished then is taken up at the next start.
-	grace = 10 * time.Second
-)
+// grace is how long running model calls may go on after SIGTERM; what is
+// unfinished then is taken up at the next start.
+const grace = 10 * time.Second
 
 // Run serves until it is told to stop.
 func (c *ServeCmd) Run(ctx context.Context, sys System) (err error) {
@@ -51,6 +46,7 @@ func (c *ServeCmd) Run(ctx context.Context, sys System) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, app.close()) }()
+	app.address = listener.Addr().String()
 	if err := app.start(ctx); err != nil {
 		return err
 	}
@@ -88,10 +84,8 @@ func announce(logger *slog.Logger, config Config, address string) {
 // serve answers requests until ctx ends, then lets what is under way come to
 // its end: runs that cannot are taken up at the next start.
 func (a *app) serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{
-		Handler: a.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaders,
-		ErrorLog: slog.NewLogLogger(a.logger.Handler(), slog.LevelWarn),
-	}
+	server := a.handler.Server(a.logger)
+	listener = netutil.LimitListener(listener, cmp.Or(a.config.Limits.Connections, defaultConnections)) // others wait to be accepted
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

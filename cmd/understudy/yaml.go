@@ -32,6 +32,7 @@ type configFile struct {
 	imageHosts   []string
 	relay        []string
 	fileSearch   FileSearch
+	limits       Limits
 }
 
 // readConfig reads a configuration file. Its error holds every mistake, one a
@@ -90,6 +91,7 @@ func (c *configFile) read(r *reader, n *yaml.Node) {
 		"relay":         func(n *yaml.Node) { c.readRelay(r, n) },
 		"image_hosts":   func(n *yaml.Node) { c.readImageHosts(r, n) },
 		"file_search":   func(n *yaml.Node) { c.readFileSearch(r, n) },
+		"limits":        func(n *yaml.Node) { c.limits = readLimits(r, n) },
 	})
 }
 

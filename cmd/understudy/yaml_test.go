@@ -23,8 +23,8 @@ func TestFileMistakes(t *testing.T) {
 		{"data: a\nlisten: 127.0.0.1:1\ndata: b", `3: configuration: "data" was written already on line 1; write it once instead`},
 		{"liste: x", `1: configuration: unknown key "liste"; write listen instead`},
 		{"model:\n  a: b", `1: configuration: unknown key "model"; write models instead`},
-		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, file_search, image_hosts, listen, log_format, models, models_strict, relay or upstreams instead`},
-		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, file_search, image_hosts, listen, log_format, models, models_strict, relay or upstreams instead`},
+		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, models, models_strict, relay or upstreams instead`},
+		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, models, models_strict, relay or upstreams instead`},
 
 		// Single settings.
 		{"listen: 8080", `1: listen: expected text, found a number; write it in quotes, as "8080", instead`},
@@ -59,6 +59,12 @@ func TestFileMistakes(t *testing.T) {
 		{"relay: [/v1]", `1: relay: "/v1" is answered by this server itself; write another path, like /v1/fine_tuning, instead`},
 		{"relay:\n- /", `2: relay: "/" is answered by this server itself; write another path, like /v1/fine_tuning, instead`},
 		{"relay: [/v1/threads/]", `1: relay: "/v1/threads/" is answered by this server itself; write another path, like /v1/fine_tuning, instead`},
+
+		{"limits: 5", `1: limits: expected a map, found a number; write limits: {runs: 256} instead`},
+		{"limits: {runs: 0}", `1: runs: "0" is not a whole number from 1 up; write runs: 256 instead`},
+		{"limits: {run: 5}", `1: limits: unknown key "run"; write runs instead`},
+		{"limits: {answers: 1MiB}", `1: answers: "1MiB" is not a size of 32MiB or more, in MiB or GiB; write answers: 32MiB instead`},
+		{"limits: {bodies: 64}", `1: bodies: "64" is not a size of 32MiB or more, in MiB or GiB; write bodies: 256MiB instead`},
 
 		// Environment variables.
 		{"data: ${NOT_SET}/x", `1: data: the environment variable NOT_SET is not set or is empty; set it, or write the value itself instead`},

@@ -37,6 +37,7 @@ type Request struct {
 	ReasoningEffort     string
 	MaxCompletionTokens int             // 0 = no limit
 	ResponseFormat      json.RawMessage // nil = text; else the API's {"type":…} object
+	Memory              *Share          // what a long answer holds until the caller releases it; nil = no bound
 }
 
 // Message is one entry of the conversation, oldest first.

@@ -164,13 +164,14 @@ func (t *turn) run(ctx context.Context) (Answer, *failure) {
 // once makes one exchange.
 func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failure) {
 	t.tries++
+	t.request.Memory.Release() // of the answer before
 	wire := buildRequest(t.request, t.target, p)
 	x := t.client.exchange(t.upstream)
 	if !t.last {
 		x.firstByte = t.upstream.IdleTimeout
 	}
 	x.record.Upstream, x.record.Model = t.target.Upstream, t.target.Model
-	x.keepThink = p.keepThink
+	x.keepThink, x.memory = p.keepThink, t.request.Memory
 	body, err := marshal(wire)
 	if err != nil {
 		return Answer{Exchange: x.record}, wire, unwritable()

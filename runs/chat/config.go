@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -255,6 +256,17 @@ func (u *Upstream) secrets() []string {
 		}
 	}
 	return all
+}
+
+// withoutSecrets takes the secrets out of an answer. An answer without any, which
+// may be long, is not copied.
+func (u *Upstream) withoutSecrets(answer []byte) []byte {
+	for _, secret := range u.secrets() {
+		if bytes.Contains(answer, []byte(secret)) {
+			answer = bytes.ReplaceAll(answer, []byte(secret), []byte("[key]"))
+		}
+	}
+	return answer
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -2,6 +2,8 @@ package chat
 
 import (
 	"bytes"
+	"compress/flate"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -162,6 +164,11 @@ func unwritable() *failure {
 	return &failure{code: ServerError, message: "The request could not be written as JSON."}
 }
 
+func isCorrupt(err error) bool {
+	_, ok := errors.AsType[flate.CorruptInputError](err)
+	return ok
+}
+
 // cut judges an answer that stopped before it was whole.
 func cut(ended error) *failure {
 	f := &failure{code: ServerError, retry: true}
@@ -174,6 +181,8 @@ func cut(ended error) *failure {
 		f.message = "The backend's answer is longer than 32 MiB."
 	case errors.Is(ended, errTruncatedJSON):
 		f.message = "The backend's answer is not valid JSON."
+	case errors.Is(ended, gzip.ErrHeader), errors.Is(ended, gzip.ErrChecksum), isCorrupt(ended):
+		f.message = "The backend's answer is not gzip, which its Content-Encoding header says it is, or was damaged on its way."
 	case errors.Is(ended, errIdle):
 		f.message = "The backend sent nothing more for too long."
 	case errors.Is(ended, io.EOF):

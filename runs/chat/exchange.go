@@ -25,6 +25,7 @@ type exchange struct {
 	now      func() time.Time
 	record   Exchange
 
+	memory    *Share
 	keepThink bool          // a leading <think> block is text
 	firstByte time.Duration // how long the first byte may take
 }
@@ -58,9 +59,7 @@ func (x *exchange) post(ctx context.Context, path string, body []byte, stream bo
 	defer func() {
 		x.record.Ended = x.now()
 		// The record is kept and shown; a backend may have quoted its key.
-		for _, secret := range x.upstream.secrets() {
-			x.record.Response = bytes.ReplaceAll(x.record.Response, []byte(secret), []byte("[key]"))
-		}
+		x.record.Response = x.upstream.withoutSecrets(x.record.Response)
 	}()
 	if f := x.gate.enter(ctx); f != nil {
 		return f
@@ -82,12 +81,25 @@ func (x *exchange) post(ctx context.Context, path string, body []byte, stream bo
 	}
 	defer res.Body.Close()
 	x.record.Status = res.StatusCode
-	answer := &watchedBody{Reader: res.Body, ctx: ctx, dog: dog, idle: x.upstream.IdleTimeout}
+	answer := &watchedBody{Reader: res.Body, ctx: ctx, dog: dog, idle: x.upstream.IdleTimeout, memory: x.memory}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return x.refused(res, answer)
 	}
+	if f := strangeEncoding(res.Header.Get("Content-Encoding")); f != nil {
+		return f
+	}
 	consume(answer)
 	return nil
+}
+
+// strangeEncoding refuses an answer in an encoding that was not asked for;
+// net/http has undone the one that was.
+func strangeEncoding(encoding string) *failure {
+	if encoding == "" || strings.EqualFold(encoding, "identity") {
+		return nil
+	}
+	return &failure{code: ServerError, message: fmt.Sprintf(
+		"The backend's answer has the Content-Encoding %q, which was not asked for; only gzip is.", encoding)}
 }
 
 func (x *exchange) request(ctx context.Context, path string, body []byte, stream bool) (*http.Request, error) {

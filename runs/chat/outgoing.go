@@ -1,14 +1,17 @@
 package chat
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // HopHeader names, separated by commas, the processes a request has come
@@ -17,7 +20,8 @@ const HopHeader = "Understudy-Hop"
 
 // Outgoing is a request that is handed on as it is to where it was routed. The
 // upstream's retries, fall-backs and patience are for model calls: what goes
-// out here is sent once, and its sender decides how long to wait.
+// out here is sent once, and its sender decides how long to wait. It takes its
+// turn among the upstream's calls.
 type Outgoing struct {
 	Target   // Model is empty when the request names none
 	client   *Client
@@ -88,14 +92,71 @@ func (o Outgoing) Send(req *http.Request, beside bool) (*http.Response, error) {
 	if req.Header.Get("Accept-Encoding") == "" {
 		req.Header.Set("Accept-Encoding", "identity") // or net/http asks for gzip, and undoes it
 	}
-	res, err := o.client.http.Do(req)
-	switch {
-	case err == nil:
-		return res, nil
-	case req.Context().Err() != nil:
-		return nil, context.Cause(req.Context())
+	return o.passGate(req)
+}
+
+// passGate sends a request in its turn among all calls of the upstream, and lets
+// the upstream's breaker know how it went. The place is free again when the
+// answer's body is closed.
+func (o Outgoing) passGate(req *http.Request) (*http.Response, error) {
+	ctx, x := req.Context(), o.client.exchange(o.upstream)
+	if f := x.gate.enter(ctx); f != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, &SendError{Message: f.message, Err: errors.New(f.message)}
 	}
-	return nil, &SendError{Message: o.client.exchange(o.upstream).unreachable(err).message, Err: err}
+	body := &sentBody{ReadCloser: req.Body}
+	if req.Body != nil && req.Body != http.NoBody {
+		req.Body = body
+	}
+	res, err := o.client.http.Do(req)
+	if err == nil {
+		var f *failure
+		if res.StatusCode >= http.StatusBadRequest {
+			f = classify(res.StatusCode, res.Header, nil)
+		}
+		x.gate.judge(ctx, 1, f)
+		res.Body = &placedBody{ReadCloser: res.Body, leave: sync.OnceFunc(x.gate.leave)}
+		return res, nil
+	}
+	x.gate.leave()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	f := x.unreachable(err)
+	if !body.broken.Load() {
+		x.gate.judge(ctx, 1, f)
+	}
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		err = request.Err // without the URL, which may hold a key
+	}
+	return nil, &SendError{Message: f.message, Err: err}
+}
+
+// sentBody tells a body that its sender broke off from an upstream that did.
+type sentBody struct {
+	io.ReadCloser
+	broken atomic.Bool
+}
+
+func (b *sentBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.broken.Store(true)
+	}
+	return n, err
+}
+
+// placedBody gives the place of its exchange back.
+type placedBody struct {
+	io.ReadCloser
+	leave func()
+}
+
+func (b *placedBody) Close() error {
+	defer b.leave()
+	return b.ReadCloser.Close()
 }
 
 // lastVersion is the segment of a base URL that names the API's version.
@@ -131,9 +192,4 @@ func (o Outgoing) address(to *url.URL, beside bool) (*url.URL, error) {
 }
 
 // Redact takes the upstream's key out of an answer.
-func (o Outgoing) Redact(answer []byte) []byte {
-	for _, secret := range o.upstream.secrets() {
-		answer = bytes.ReplaceAll(answer, []byte(secret), []byte("[key]"))
-	}
-	return answer
-}
+func (o Outgoing) Redact(answer []byte) []byte { return o.upstream.withoutSecrets(answer) }

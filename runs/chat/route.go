@@ -177,3 +177,25 @@ func (c *Client) ContextWindow(model string) int {
 	}
 	return c.upstream(targets[0].Upstream).ContextWindow
 }
+
+// UpstreamOf names the upstream that is asked first for model, which is chosen
+// unless that is empty; "" = there is none.
+func (c *Client) UpstreamOf(chosen, model string) string {
+	targets, err := c.RouteTo(chosen, model)
+	if err != nil {
+		return ""
+	}
+	return targets[0].Upstream
+}
+
+// Strict reports whether models that match nothing are refused.
+func (c *Client) Strict() bool { return c.config.ModelsStrict }
+
+// Places says how many calls each upstream takes at once.
+func (c *Client) Places() map[string]int {
+	places := make(map[string]int, len(c.config.Upstreams))
+	for _, u := range c.config.Upstreams {
+		places[u.Name] = u.MaxConcurrent
+	}
+	return places
+}

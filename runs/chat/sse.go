@@ -33,10 +33,10 @@ func (t *tape) fill() bool {
 		if t.err != nil {
 			return false
 		}
-		if cap(t.buf)-len(t.buf) < 512 {
-			grown := make([]byte, len(t.buf), max(4096, 2*cap(t.buf)))
-			copy(grown, t.buf)
-			t.buf = grown
+		if cap(t.buf)-len(t.buf) < 512 && cap(t.buf) < maxAnswer {
+			if t.err = t.grow(); t.err != nil {
+				return false
+			}
 		}
 		n, err := t.r.Read(t.buf[len(t.buf):min(cap(t.buf), maxAnswer)])
 		t.buf = t.buf[:len(t.buf)+n]
@@ -49,6 +49,27 @@ func (t *tape) fill() bool {
 		t.err = io.ErrNoProgress
 	}
 	return false
+}
+
+// doubling is up to where the buffer doubles, in bytes; it grows by half then.
+const doubling = 1 << 20
+
+// grow makes room, when the body says that there is some.
+func (t *tape) grow() error {
+	size := 2 * cap(t.buf)
+	if cap(t.buf) >= doubling {
+		size = cap(t.buf) / 2 * 3
+	}
+	size = min(max(4096, size), maxAnswer)
+	if bounded, ok := t.r.(interface{ hold(size int) error }); ok {
+		if err := bounded.hold(size); err != nil {
+			return err
+		}
+	}
+	grown := make([]byte, len(t.buf), size)
+	copy(grown, t.buf)
+	t.buf = grown
+	return nil
 }
 
 // peek returns the first byte that is neither blank nor part of a byte order

@@ -107,7 +107,12 @@ type watchedBody struct {
 	ctx  context.Context
 	dog  *watchdog
 	idle time.Duration
+
+	memory *Share
 }
+
+// hold waits until there is room for so many bytes of the answer.
+func (b *watchedBody) hold(size int) error { return b.memory.hold(b.ctx, size) }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	b.dog.feed(b.idle)

@@ -39,7 +39,8 @@ func TestEndsOfAnswers(t *testing.T) {
 		"a short document":         {chattest.Answer{Status: 200, Body: &document, End: "cut"}, "broke"},
 		"closed behind its finish": {chattest.Answer{Status: 200, Chunks: rawChunks(begun, finished), Framing: "close"}, ""},
 		"closed inside":            {chattest.Answer{Status: 200, Chunks: rawChunks(begun), Framing: "close", Proto: "HTTP/1.0"}, "before it was finished"},
-		"not gzip":                 {chattest.Answer{Status: 200, Headers: map[string]string{"Content-Encoding": "gzip"}, Body: &document}, "broke"},
+		"not gzip":                 {chattest.Answer{Status: 200, Headers: map[string]string{"Content-Encoding": "gzip"}, Body: &document}, "is not gzip, which its Content-Encoding header says"},
+		"another encoding":         {chattest.Answer{Status: 200, Headers: map[string]string{"Content-Encoding": "br"}, Body: &document}, "Content-Encoding \"br\", which was not asked for"},
 		"a redirect":               {chattest.Answer{Status: 301, Headers: map[string]string{"Location": "/elsewhere"}, Body: &document}, "redirect"},
 		"a hanging error":          {chattest.Answer{Status: 500, Chunks: rawChunks(`{"error":"broke`), End: "hang"}, "500"},
 	} {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -33,13 +34,24 @@ func (s *suite) fence() {
 	require.True(s, shown)
 }
 
-// claimAt claims for an engine called sweeper, for a minute.
+// claimAt claims for an engine called sweeper, for a minute, up to some runs
+// that are runnable and some that have expired.
 func (s *suite) claimAt(now time.Time, runnable, expired int) []*runs.Record {
 	s.Helper()
-	records, err := s.Claim(s.Context(), runs.Lease{Owner: "sweeper", Until: now.Add(time.Minute)}, now, runnable, expired)
+	due, overdue, err := s.Due(s.Context(), now, nobody)
+	require.NoError(s, err)
+	ids := slices.Clone(overdue[:min(expired, len(overdue))])
+	for _, d := range due[:min(runnable, len(due))] {
+		require.Equal(s, runs.Due{ID: d.ID, Project: ours, Model: "m"}, d)
+		ids = append(ids, d.ID)
+	}
+	records, err := s.Claim(s.Context(), runs.Lease{Owner: "sweeper", Until: now.Add(time.Minute)}, now, ids)
 	require.NoError(s, err)
 	return records
 }
+
+// nobody is known.
+func nobody(string) bool { return false }
 
 // claim checks who is due, in which order, and how many at a time.
 func (s *suite) claim() {
@@ -66,6 +78,12 @@ func (s *suite) claim() {
 	}
 
 	require.Empty(s, s.claimAt(made, 0, 9))
+	due, _, err := s.Due(s.Context(), made, func(id string) bool { return id == "run_b" })
+	require.NoError(s, err)
+	require.Len(s, due, 2, "who is known is left out")
+	early, err := s.Claim(s.Context(), runs.Lease{Owner: "sweeper"}, made, []string{asking.ID, "run_unknown"})
+	require.NoError(s, err)
+	require.Empty(s, early, "only what is due is claimed")
 	require.Equal(s, []string{"run_a", "run_b"}, ids(s.claimAt(made, 2, 9)), "the oldest ids first")
 	require.Equal(s, []string{"run_c"}, ids(s.claimAt(made, 9, 9)), "what is claimed is not claimed again")
 	require.Empty(s, s.claimAt(made, 9, 9))
