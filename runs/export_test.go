@@ -18,11 +18,18 @@ func (e *Engine) Crash() {
 	}
 }
 
-// Driven reports how many runs are driven and how many wait for a place.
+// Driven reports how many runs are driven and how many streams wait for a place.
 func (e *Engine) Driven() (driven, waiting int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.live), len(e.places.waiters)
+	return len(e.live), len(e.waiting)
+}
+
+// Queued reports how many runs wait for a place.
+func (e *Engine) Queued() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.places.waiters)
 }
 
 // NewLog returns the log of a run that has no stored events yet.

@@ -167,7 +167,7 @@ func TestPlaces(t *testing.T) {
 	third := w.run(w.thread("Hi"))
 	require.Equal(t, runs.Queued, w.get(second).Status)
 	driven, waiting := w.engine.Driven()
-	require.Equal(t, []int{1, 2}, []int{driven, waiting})
+	require.Equal(t, []int{1, 1, 2}, []int{driven, waiting, w.engine.Queued()})
 	close(gate)
 	require.Equal(t, concat(opening, spoken("two"), []string{"run.completed usage=15"}), story(t, read(log)))
 	require.Equal(t, runs.Completed, w.settled(third).Status)

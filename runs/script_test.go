@@ -33,7 +33,9 @@ func newScript(t require.TestingT, turns ...turn) *script {
 
 func (s *script) Complete(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
 	s.mu.Lock()
-	s.requests = append(s.requests, req)
+	shown := req
+	shown.Memory = nil
+	s.requests = append(s.requests, shown)
 	next := fails(chat.ServerError, "the script has no turn for this call")
 	switch {
 	case s.choose != nil:
