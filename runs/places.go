@@ -17,7 +17,7 @@ type Limits struct {
 const (
 	DefaultRuns    = 256
 	DefaultQueue   = 1000
-	DefaultAnswers = 32 << 20
+	DefaultAnswers = 512 << 20
 )
 
 // class is what decides which bounds a run is under beside the common one.

@@ -60,7 +60,7 @@ func readLimits(r *reader, n *yaml.Node) Limits {
 		"requests_per_minute": number(&l.RequestsPerMinute, "requests_per_minute", 600),
 		"connections":         number(&l.Connections, "connections", defaultConnections),
 		"bodies":              size(&l.Bodies, "bodies", "256MiB"),
-		"answers":             size(&l.Answers, "answers", "32MiB"),
+		"answers":             size(&l.Answers, "answers", "512MiB"),
 	})
 	return l
 }

@@ -63,7 +63,7 @@ func TestFileMistakes(t *testing.T) {
 		{"limits: 5", `1: limits: expected a map, found a number; write limits: {runs: 256} instead`},
 		{"limits: {runs: 0}", `1: runs: "0" is not a whole number from 1 up; write runs: 256 instead`},
 		{"limits: {run: 5}", `1: limits: unknown key "run"; write runs instead`},
-		{"limits: {answers: 1MiB}", `1: answers: "1MiB" is not a size of 32MiB or more, in MiB or GiB; write answers: 32MiB instead`},
+		{"limits: {answers: 1MiB}", `1: answers: "1MiB" is not a size of 32MiB or more, in MiB or GiB; write answers: 512MiB instead`},
 		{"limits: {bodies: 64}", `1: bodies: "64" is not a size of 32MiB or more, in MiB or GiB; write bodies: 256MiB instead`},
 
 		// Environment variables.

@@ -17,7 +17,7 @@ type Memory struct {
 }
 
 // uncounted is what an answer may occupy without a share, in bytes.
-const uncounted = 256 << 10
+const uncounted = 1 << 20
 
 // NewMemory returns a bound in bytes.
 func NewMemory(bytes int64) *Memory { return &Memory{left: bytes, freed: make(chan struct{})} }

@@ -109,10 +109,16 @@ type watchedBody struct {
 	idle time.Duration
 
 	memory *Share
+	text   func() int // bytes of text that were read
 }
 
-// hold waits until there is room for so many bytes of the answer.
-func (b *watchedBody) hold(size int) error { return b.memory.hold(b.ctx, size) }
+// copies is how often the text of an answer is in memory, beside the body it came
+// in, while it becomes a message.
+const copies = 12
+
+// hold waits until there is room for so many bytes of the body and what becomes
+// of them.
+func (b *watchedBody) hold(size int) error { return b.memory.hold(b.ctx, size+copies*b.text()) }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	b.dog.feed(b.idle)
