@@ -136,6 +136,13 @@ func TestHostileOfficeDocuments(t *testing.T) {
 			"a.xlsx", lying(t, "xl/worksheets/sheet1.xml", 100<<20),
 			"The file could not be parsed. The workbook is damaged: ",
 		},
+		"a cell without end": {
+			"a.xlsx", archive(t, map[string]any{
+				"xl/workbook.xml":          "<w/>",
+				"xl/worksheets/sheet1.xml": "<sheetData><row><c t='inlineStr'><is><t>" + strings.Repeat("A", 2<<20) + "</t></is></c></row></sheetData>",
+			}),
+			"The file could not be parsed because it is too large: a cell has more than 1 MB.",
+		},
 		"a workbook that unpacks to much": {"a.xlsx", archive(t, map[string]any{
 			"xl/workbook.xml": "<w/>", "xl/worksheets/sheet1.xml": claim(200 << 20), "xl/worksheets/sheet2.xml": claim(57 << 20),
 		}), "The file could not be parsed because it is too large: it unpacks to more than 256 MB."},

@@ -1,6 +1,8 @@
 package extract
 
 import (
+	"archive/zip"
+	"bytes"
 	"io"
 	"strings"
 
@@ -21,12 +23,15 @@ func xlsx(_ *Extractor, s *source, out *builder) error {
 		return err
 	}
 	err = o.check(func(name string) uint64 {
-		if strings.HasPrefix(strings.ToLower(name), "xl/worksheets/sheet") || strings.EqualFold(name, "xl/sharedStrings.xml") {
+		if rowByRow(name) {
 			return maxUnpacked
 		}
 		return maxWorkbookPart
 	})
 	if err != nil {
+		return err
+	}
+	if err := o.checkCells(); err != nil {
 		return err
 	}
 	if _, err := s.content.Seek(0, io.SeekStart); err != nil {
@@ -48,6 +53,61 @@ func xlsx(_ *Extractor, s *source, out *builder) error {
 		}
 	}
 	return nil
+}
+
+// rowByRow reports whether a part is one that is read row by row.
+func rowByRow(name string) bool {
+	return strings.HasPrefix(strings.ToLower(name), "xl/worksheets/sheet") || strings.EqualFold(name, "xl/sharedStrings.xml")
+}
+
+// maxCell bounds the text of a cell, in bytes. Excel stops at 32,767 characters;
+// the library holds a cell several times over.
+const maxCell = 1 << 20
+
+// checkCells refuses a workbook with a longer cell, or tag, before it is taken
+// apart.
+func (o *office) checkCells() error {
+	buffer := make([]byte, 64<<10)
+	for name, part := range o.parts {
+		if !rowByRow(name) || part.UncompressedSize64 <= maxCell {
+			continue
+		}
+		if err := o.checkPart(name, part, buffer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *office) checkPart(name string, part *zip.File, buffer []byte) error {
+	content, err := part.Open()
+	if err != nil {
+		return invalid("The part %s cannot be unpacked.", name)
+	}
+	defer content.Close()
+	reader := &timed{Context: o.Context, ReadCloser: content}
+	for run := 0; ; {
+		n, err := reader.Read(buffer)
+		for rest := buffer[:n]; ; {
+			end := bytes.IndexByte(rest, '<')
+			if end < 0 {
+				run += len(rest)
+				break
+			}
+			if run+end > maxCell {
+				return tooLarge("a cell has more than %d MB", maxCell>>20)
+			}
+			run, rest = 0, rest[end+1:]
+		}
+		switch {
+		case run > maxCell:
+			return tooLarge("a cell has more than %d MB", maxCell>>20)
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return o.damaged(name, err)
+		}
+	}
 }
 
 // sheet reads one sheet. cells is how many the workbook may still have.

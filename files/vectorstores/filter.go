@@ -1,8 +1,9 @@
 package vectorstores
 
 import (
+	"cmp"
 	"encoding/json"
-	"math/big"
+	"math"
 	"slices"
 	"strings"
 
@@ -50,7 +51,7 @@ func (f Filter) All() bool { return f.op == "" }
 
 // Match reports whether the filter chooses a file with these attributes.
 func (f Filter) Match(a Attributes) bool {
-	value := a[f.key]
+	value := operand(a[f.key])
 	switch f.op {
 	case opAnd:
 		return !slices.ContainsFunc(f.filters, func(sub Filter) bool { return !sub.Match(a) })
@@ -101,40 +102,49 @@ func compare(a, b any) (order int, ok bool) {
 			return 0, same
 		}
 		return 1, same
-	case json.Number:
-		b, same := b.(json.Number)
-		if !same {
-			return 0, false
-		}
-		return compareNumbers(a, b)
+	case number:
+		b, same := b.(number)
+		return a.compare(b), same
 	default: // there is no such attribute
 		return 0, false
 	}
 }
 
-// maxExponent bounds the numbers that are compared exactly, which takes memory
-// by their magnitude.
-const maxExponent = 400
-
-// compareNumbers is exact where a float is not: ids of 19 digits are common.
-func compareNumbers(a, b json.Number) (order int, ok bool) {
-	x, y := exact(a), exact(b)
-	if x == nil || y == nil {
-		return strings.Compare(string(a), string(b)), a == b
-	}
-	return x.Cmp(y), true
+// number is a number ready to be compared: whole numbers are exact, because ids
+// of 19 digits are common, and others are what a float holds of them.
+type number struct {
+	whole   int64
+	isWhole bool
+	float   float64
 }
 
-// exact is the value of a number, nil when it is beyond every float.
-func exact(n json.Number) *big.Rat {
-	if _, err := n.Float64(); err != nil || len(n) > maxExponent {
-		return nil
+// maxFloatWhole is up to where a float holds every whole number.
+const maxFloatWhole = 1 << 53
+
+func newNumber(n json.Number) number {
+	if whole, err := n.Int64(); err == nil {
+		return number{whole, true, float64(whole)}
 	}
-	x, ok := new(big.Rat).SetString(string(n))
-	if !ok {
-		return nil
+	float, _ := n.Float64() // out of range answers ±Inf, or 0
+	if float == math.Trunc(float) && math.Abs(float) <= maxFloatWhole {
+		return number{int64(float), true, float}
 	}
-	return x
+	return number{float: float}
+}
+
+func (n number) compare(m number) int {
+	if n.isWhole && m.isWhole {
+		return cmp.Compare(n.whole, m.whole)
+	}
+	return cmp.Compare(n.float, m.float)
+}
+
+// operand is a value ready to be compared.
+func operand(value any) any {
+	if n, ok := value.(json.Number); ok {
+		return newNumber(n)
+	}
+	return value
 }
 
 // readFilter reads the filters field; absent chooses all.
@@ -193,7 +203,7 @@ func (f *Filter) readOperand(o *wire.Object) {
 		return
 	}
 	if f.op != opIn && f.op != opNin {
-		f.value = readValue(o, "value", 0)
+		f.value = operand(readValue(o, "value", 0))
 		if _, truth := f.value.(bool); truth && f.op != opEq && f.op != opNe {
 			o.Fail(wire.WrongType(o.Path("value"), "one of a string or number", "a boolean"))
 		}
@@ -208,7 +218,7 @@ func (f *Filter) readOperand(o *wire.Object) {
 			}
 			f.values = append(f.values, s)
 		case "an integer", "a decimal number":
-			f.values = append(f.values, json.Number(element.Raw))
+			f.values = append(f.values, newNumber(json.Number(element.Raw)))
 		default:
 			o.Fail(wire.WrongType(element.Path, "one of a string or number", kind))
 		}

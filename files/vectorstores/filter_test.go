@@ -47,6 +47,8 @@ func TestFilterChoosesFiles(t *testing.T) {
 		`{"type":"gt","key":"t","value":0}`:                                                                false,
 		`{"type":"gt","key":"big","value":9007199254740992}`:                                               true,
 		`{"type":"eq","key":"big","value":9007199254740992}`:                                               false,
+		`{"type":"gt","key":"n","value":1e-999999}`:                                                        true,
+		`{"type":"eq","key":"zero","value":1e-999999}`:                                                     true,
 		`{"type":"in","key":"n","value":["2",3,2.0]}`:                                                      true,
 		`{"type":"in","key":"n","value":[]}`:                                                               false,
 		`{"type":"nin","key":"s","value":["a","b"]}`:                                                       false,

@@ -138,3 +138,18 @@ func TestEqualsKeepTheirOrder(t *testing.T) {
 		}
 	}
 }
+
+// However a word is written, with its accents or without, composed or not, it is
+// found, and by as much.
+func TestAccentsMakeNoDifference(t *testing.T) {
+	f := open(t, index.Options{})
+	f.file("vs_a", 1, index.Chunk{Text: "The Café Müller in Zürich is closed on Mondays."})
+	f.file("vs_a", 2, index.Chunk{Text: "Socie\u0301te\u0301 E\u0301lectricite\u0301 is open."})
+	f.file("vs_a", 3, index.Chunk{Text: "Nothing of the kind is here."})
+	for _, c := range []struct{ question, want string }{
+		{"cafe muller zurich", "vs_a/1/0"}, {"CAFÉ MÜLLER", "vs_a/1/0"}, {"société électricité", "vs_a/2/0"},
+	} {
+		hits := f.search(index.Query{Scopes: in("vs_a"), Questions: words(c.question), Limit: 1, Threshold: 0.5})
+		require.Equal(t, []string{c.want}, found(hits), c.question)
+	}
+}

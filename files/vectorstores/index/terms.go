@@ -3,17 +3,22 @@ package index
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Terms splits a text into the terms it is found by, in their order and in lower case. A term consists of letters, digits
 // and marks, so it can be no syntax in any query language.
+//
+// Accents and other ways of writing a letter make no difference: see fold.
 //
 // Identifiers are found whole and by their parts: of "foo_bar" and "FooBar" alike come foobar, foo and bar; of "HTTP2"
 // come http2 and http. Scripts that put no spaces between words come as pairs of neighbouring characters.
 func Terms(text string) []string {
 	var terms []string
 	var s splitter
-	for _, r := range text {
+	for _, r := range fold(text) {
 		switch {
 		case unicode.In(r, unspaced...):
 			terms = s.flushName(terms)
@@ -30,6 +35,38 @@ func Terms(text string) []string {
 	}
 	return s.flushPairs(s.flushName(terms))
 }
+
+// fold makes one of the ways to write a letter: composed or not, full width or
+// not, with its accents or vowel points or without them.
+func fold(text string) string {
+	ascii := true
+	for i := range len(text) {
+		ascii = ascii && text[i] < utf8.RuneSelf
+	}
+	if ascii {
+		return text
+	}
+	bare := strings.Map(func(r rune) rune {
+		switch {
+		case unicode.Is(accents, r):
+			return -1
+		case r == 'ς':
+			return 'σ'
+		}
+		return r
+	}, norm.NFKD.String(text))
+	return norm.NFC.String(bare) // Hangul comes together again
+}
+
+// accents are the marks that a word is found without. Those of other scripts,
+// such as the vowels of Devanagari, make other words.
+var accents = &unicode.RangeTable{R16: []unicode.Range16{
+	{Lo: 0x0300, Hi: 0x036f, Stride: 1}, // of Latin, Greek and Cyrillic letters
+	{Lo: 0x0591, Hi: 0x05bd, Stride: 1}, // Hebrew points
+	{Lo: 0x0610, Hi: 0x061a, Stride: 1}, // Arabic signs
+	{Lo: 0x064b, Hi: 0x065f, Stride: 1}, // Arabic vowels
+	{Lo: 0x0670, Hi: 0x0670, Stride: 1},
+}}
 
 // unspaced are scripts whose words are not separated.
 var unspaced = []*unicode.RangeTable{
