@@ -90,9 +90,11 @@ func (m *merger) count(piece string) int {
 	return count
 }
 
-// lengths appends the length in bytes of each token of piece, of which there
-// are several.
+// lengths appends the length in bytes of each token of piece.
 func (m *merger) lengths(lengths []int, piece string) []int {
+	if loaded().rank(piece) != none {
+		return append(lengths, len(piece))
+	}
 	m.merge(piece)
 	for i := int32(0); int(i) < len(piece); i = m.parts[i].next {
 		lengths = append(lengths, int(m.parts[i].next-i))

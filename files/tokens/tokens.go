@@ -32,6 +32,26 @@ func Count(text string) int {
 	return count
 }
 
+// Cut returns the first n tokens of text, or all of it when it has no more. The
+// last token may end inside a character.
+func Cut(text string, n int) string {
+	var m merger
+	var lengths []int
+	size := 0
+	for size < len(text) {
+		piece := text[size:]
+		piece = piece[:pieceEnd(piece)]
+		lengths = m.lengths(lengths[:0], piece)
+		for _, length := range lengths {
+			if n--; n < 0 {
+				return text[:size]
+			}
+			size += length
+		}
+	}
+	return text
+}
+
 // Scanner walks over a text in steps of at most a few tokens: words, and parts
 // of words that are longer than that.
 type Scanner struct {

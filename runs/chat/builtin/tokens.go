@@ -1,11 +1,9 @@
 package builtin
 
 import (
-	"strings"
-	"sync"
 	"unicode/utf8"
 
-	"github.com/tiktoken-go/tokenizer/codec"
+	"understudy/files/tokens"
 )
 
 // exactBytes is the longest text whose tokens are counted; longer ones are
@@ -15,18 +13,9 @@ const (
 	bytesPerToken = 4
 )
 
-// o200k is loaded with the first count: it takes some milliseconds and
-// megabytes that a server with a real backend never needs.
-var o200k = sync.OnceValue(codec.NewO200kBase)
-
 func countTokens(text string) int {
-	if text == "" {
-		return 0
-	}
 	if len(text) <= exactBytes {
-		if n, err := o200k().Count(text); err == nil {
-			return n
-		}
+		return tokens.Count(text)
 	}
 	return (len(text) + bytesPerToken - 1) / bytesPerToken
 }
@@ -41,11 +30,7 @@ func cutTokens(text string, n int) (string, bool) {
 	if len(text) > exactBytes {
 		return dropHalfRune(text[:min(len(text), n*bytesPerToken)]), true
 	}
-	_, tokens, err := o200k().Encode(text)
-	if err != nil {
-		return "", true
-	}
-	return dropHalfRune(strings.Join(tokens[:n], "")), true
+	return dropHalfRune(tokens.Cut(text, n)), true
 }
 
 func dropHalfRune(text string) string {
