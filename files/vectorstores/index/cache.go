@@ -25,14 +25,15 @@ func shardOf(element *list.Element) *shard {
 
 // settle counts what the stores of a search have come to, and forgets the stores used longest ago until the rest fit into
 // the bound. The store used last stays, whatever its size: without it no search in it could end.
-func (x *Index) settle(targets []target) {
+func (x *Index) settle(scopes []Scope) {
 	x.mutex.Lock()
 	defer x.mutex.Unlock()
-	for i := range targets {
-		s := targets[i].shard
-		if element, ok := x.shards[s.storeID]; !ok || shardOf(element) != s {
+	for _, scope := range scopes {
+		element, ok := x.shards[scope.StoreID]
+		if !ok {
 			continue // forgotten meanwhile
 		}
+		s := shardOf(element)
 		size := s.view.Load().size()
 		x.used += size - s.size
 		s.size = size

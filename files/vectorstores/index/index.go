@@ -123,11 +123,11 @@ func (x *Index) Search(ctx context.Context, q Query) ([]Hit, error) {
 	if q.Limit <= 0 {
 		return nil, nil
 	}
+	defer x.settle(q.Scopes)
 	targets, err := x.targets(ctx, q.Scopes)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { x.settle(targets) }()
 	depth := max(minDepth, depthPerHit*q.Limit)
 	best := map[place]float64{}
 	for _, question := range q.Questions {

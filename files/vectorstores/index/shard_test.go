@@ -193,6 +193,17 @@ func TestMemoryIsBounded(t *testing.T) {
 	require.Equal(t, int64(600), reads.scanned.Load(), "a store that is too large is held alone")
 }
 
+// TestStoresThatHoldNothingAreForgotten: what is remembered of each is little, but there may be any number of them.
+func TestStoresThatHoldNothingAreForgotten(t *testing.T) {
+	const bound = 20 << 10
+	f, _ := counted(t, index.Options{Memory: bound})
+	for i := range 100 {
+		require.Empty(t, f.search(index.Query{Scopes: in(fmt.Sprintf("vs_%d", i)), Questions: near(1, 0), Limit: 1}))
+	}
+	require.Positive(t, f.index.Memory())
+	require.LessOrEqual(t, f.index.Memory(), int64(bound))
+}
+
 // TestCancelledBuildGoesOn ends a search while it codes the second of two files.
 func TestCancelledBuildGoesOn(t *testing.T) {
 	f, reads := counted(t, index.Options{})
