@@ -95,7 +95,7 @@ func ReadCreate(o *wire.Object, dialect wire.Dialect) (Create, error) {
 		Metadata:     o.Metadata(dialect == wire.V1),
 	}
 	resources, store := ReadNewResources(o)
-	c.ToolResources, c.store, c.storeParam = resources.withFileIDs(o, dialect).showing(c.Tools), store, helperFiles
+	c.ToolResources, c.store, c.storeParam = resources.withFileIDs(o, dialect).showing(c.Tools), store, HelperFiles
 	if ids := c.ToolResources.FileIDs(); dialect == wire.V1 && store == nil && HasTool(c.Tools, FileSearch) && len(ids) > 0 {
 		c.store, c.storeParam = wire.Ptr(vectorstores.Of(ids)), "file_ids"
 	}

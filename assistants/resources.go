@@ -41,6 +41,9 @@ func ReadNewResources(o *wire.Object) (ToolResources, *vectorstores.Create) {
 	return readToolResources(o, true)
 }
 
+// HelperFiles is the field that names the files of a vector store to be made along.
+const HelperFiles = "tool_resources.file_search.vector_stores[0].file_ids"
+
 func readToolResources(o *wire.Object, toBeMade bool) (r ToolResources, helper *vectorstores.Create) {
 	sub := o.Object("tool_resources")
 	if sub == nil {

@@ -6,9 +6,6 @@ import (
 	"understudy/files/vectorstores"
 )
 
-// helperFiles names the files of a vector store that is made along.
-const helperFiles = "tool_resources.file_search.vector_stores[0].file_ids"
-
 // Version 1 of the API had file_ids and the retrieval tool where version 2 has
 // vector stores. Its files are kept in a store of the assistant, which follows
 // what version 1 requests do to them (spec section 16).

@@ -54,15 +54,12 @@ func (c *Create) Check(ctx context.Context, project string, files assistants.Fil
 		return err
 	}
 	if c.store != nil {
-		if err := files.CheckSearchable(ctx, project, helperFiles, c.store.FileIDs); err != nil {
+		if err := files.CheckSearchable(ctx, project, assistants.HelperFiles, c.store.FileIDs); err != nil {
 			return err
 		}
 	}
 	return CheckMessages(ctx, project, files, c.Messages)
 }
-
-// helperFiles names the files of a vector store that is made along.
-const helperFiles = "tool_resources.file_search.vector_stores[0].file_ids"
 
 // Build makes the thread and its first messages as they will be stored, and the
 // vector store that it has for itself: because it asks for one, or because a

@@ -119,7 +119,7 @@ type group struct {
 func (s *Service) scopes(ctx context.Context, f Find) ([]*group, error) {
 	var groups []*group
 	byEmbedding := map[Embedding]*group{}
-	for _, id := range unique(f.Stores) {
+	for _, id := range f.Stores {
 		scope := index.Scope{StoreID: id}
 		if !f.Filter.All() {
 			keys, err := s.Store.FilesByAttributes(ctx, id, f.Filter.Match)

@@ -114,7 +114,7 @@ func (s *Service) CheckStores(ctx context.Context, project string, ids []string)
 	}
 	missing, err := s.Store.MissingVectorStore(ctx, project, ids)
 	if err == nil && missing != "" {
-		return NoSuch(missing)
+		return wire.NoSuch(noun, missing)
 	}
 	return err
 }

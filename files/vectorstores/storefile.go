@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"understudy/api/wire"
+	"understudy/files/extract"
 )
 
 // StoreFile is the vector store file object on the wire, in the hosted API's
@@ -32,8 +33,8 @@ type LastError struct {
 // The codes of a LastError (spec section 13).
 const (
 	ServerError     = "server_error"
-	UnsupportedFile = "unsupported_file"
-	InvalidFile     = "invalid_file"
+	UnsupportedFile = extract.UnsupportedFile
+	InvalidFile     = extract.InvalidFile
 )
 
 // NewFile is a file to be attached to a store.

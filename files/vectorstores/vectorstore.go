@@ -149,9 +149,6 @@ func HasExpired(id string) error {
 	return wire.Invalidf("The vector store '%s' has expired. Create a new vector store with the same files.", wire.Shown(id))
 }
 
-// NoSuch is the API's 404 for a vector store.
-func NoSuch(id string) error { return wire.NoSuch(noun, id) }
-
 // noSuchFile is the 404 for a file that a store does not have.
 func noSuchFile(storeID, fileID string) error {
 	return &wire.Error{Kind: wire.NotFound, Message: "No file found with id '" + wire.Shown(fileID) + "' in vector store '" + wire.Shown(storeID) + "'."}
