@@ -2,13 +2,17 @@ package files
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -86,6 +90,40 @@ func (b *Blobs) Open(name string) (io.ReadSeekCloser, int64, error) {
 		return nil, 0, errors.Join(err, f.Close())
 	}
 	return f, info.Size(), nil
+}
+
+// Put stores a blob under the name it had elsewhere. Content that is not what
+// the name says is refused.
+func (b *Blobs) Put(name string, content io.Reader) error {
+	path, err := b.path(name)
+	if err != nil {
+		return err
+	}
+	d, err := b.Receive(content, MaxBytes, ErrTooLarge)
+	if err != nil {
+		return err
+	}
+	defer d.Abort()
+	if !holds(d.sum, name) {
+		return fmt.Errorf("files: the content of %s is damaged", name)
+	}
+	return diskError(b.root, d.publish(path))
+}
+
+// CopyBlob copies the content of a blob, and answers an error when it is not
+// what the name says.
+func CopyBlob(out io.Writer, name string, content io.Reader) error {
+	sum := sha256.New()
+	_, err := io.Copy(io.MultiWriter(out, sum), content)
+	if err == nil && !holds(sum, name) {
+		err = fmt.Errorf("files: the content of %s is damaged", name)
+	}
+	return err
+}
+
+// holds reports whether a sum is the one in a blob's name.
+func holds(sum hash.Hash, name string) bool {
+	return strings.HasPrefix(name[fanOut+1:], hex.EncodeToString(sum.Sum(nil)))
 }
 
 // Remove removes a blob; a missing one is no error. Readers that have it open

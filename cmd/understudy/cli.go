@@ -21,6 +21,9 @@ type CLI struct {
 
 	Export ExportCmd `cmd:"" help:"Write everything but keys as lines of JSON, with the bytes of files."`
 	Import ImportCmd `cmd:"" help:"Read what export wrote, or what was taken out of the hosted API."`
+
+	Backup  BackupCmd  `cmd:"" help:"Copy the whole state into one file, while the server runs."`
+	Restore RestoreCmd `cmd:"" help:"Make a data directory of a backup."`
 }
 
 // StoreFlags say where the state lies; every command that opens it has them.

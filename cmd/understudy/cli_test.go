@@ -21,6 +21,9 @@ func TestHelpTeaches(t *testing.T) {
 		"export": {"understudy export understudy.ndjson", "[<file>]", "UNDERSTUDY_DATA"},
 		"import": {"understudy import --dry-run understudy.ndjson", "<path>", "--project=NAME", "assistants-thread-export/v1"},
 
+		"backup":  {"understudy backup /backups/understudy-2026-11-22.tar", "<file>"},
+		"restore": {"understudy restore --data ./restored", "<file>"},
+
 		"upstreams check": {"understudy upstreams check --config understudy.yaml", "UNDERSTUDY_UPSTREAM_KEY", "--timeout", "The default is 30s."},
 	} {
 		t.Run(command, func(t *testing.T) {

@@ -23,6 +23,7 @@ func TestArchives(t *testing.T) {
 		"a round trip": testRoundTrip,
 		"damage":       testDamagedArchive,
 		"a dump":       testDump,
+		"a backup":     testBackup,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

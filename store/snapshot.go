@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"understudy/api/wire"
+)
+
+// Snapshot copies the database of the data directory dir into the directory to, as of one moment, and checks the copy
+// through and through. A server may use dir meanwhile; its schema must be the one this binary knows.
+func Snapshot(ctx context.Context, dir, to string) (err error) {
+	from, copied := filepath.Join(dir, databaseFile), filepath.Join(to, databaseFile)
+	source, err := openPool(dsn(from, url.Values{}), 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	if err := createPrivate(copied); err != nil {
+		return err
+	}
+	if _, err := source.ExecContext(ctx, "VACUUM INTO $1", copied); err != nil {
+		return fmt.Errorf("copy %s: %w", from, classify(err))
+	}
+	pool, err := openPool(dsn(copied, url.Values{}), 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	if err := migrate(ctx, pool, slog.New(slog.DiscardHandler), false); err != nil { // the copy stays what it is
+		return err
+	}
+	return Check(ctx, to)
+}
+
+// Check reads the whole database of a directory that no server uses, and insists on its being sound.
+func Check(ctx context.Context, dir string) (err error) {
+	pool, err := openPool(dsn(filepath.Join(dir, databaseFile), url.Values{}), 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	found, err := complaints(ctx, pool)
+	if err == nil && found != "ok" {
+		err = fmt.Errorf("the database is damaged: %s", found)
+	}
+	return err
+}
+
+// complaints are what SQLite finds wrong with a database, "ok" when nothing is.
+func complaints(ctx context.Context, pool *sql.DB) (string, error) {
+	rows, err := pool.QueryContext(ctx, "PRAGMA integrity_check(5)")
+	if err != nil {
+		return "", classify(err)
+	}
+	defer func() { _ = rows.Close() }() // they were read to their end
+	var lines []string
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return "", err
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "; "), rows.Err()
+}
+
+// ForgetBlob deletes the files and the parts of uploads whose content is a blob.
+func (db *DB) ForgetBlob(ctx context.Context, blob string) error {
+	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		var project, id string
+		err := tx.QueryRow("SELECT project_id, id FROM files WHERE blob = $1 AND body IS NOT NULL", blob).Scan(&project, &id)
+		switch err = notFound(err); {
+		case err == nil:
+			err = errors.Join(detachEverywhere(tx, id), filesTable.remove(tx, project, id))
+		case errors.Is(err, wire.ErrNotFound):
+			_, err = tx.Exec("DELETE FROM upload_parts WHERE blob = $1", blob)
+		}
+		return err
+	})
+}
