@@ -198,7 +198,7 @@ func (d *driver) recorded(call *ModelCall) []*ModelCall {
 // settle stores a settled answer.
 func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
 	t, at := d.turn, d.engine.now()
-	calls, searches := d.rec.Run.toolCalls(answer, at)
+	calls, searches := d.rec.Run.toolCalls(answer, searchTurns(d.steps), at)
 	t.catchUp(answer)
 	if len(calls) == 0 && answer.Finish == chat.FinishStop { // be it empty: clients read the newest message as the reply
 		t.open()

@@ -247,6 +247,17 @@ func TestSearchThatIsRefused(t *testing.T) {
 	require.Equal(t, runs.StepFailed, w.steps(r)[0].Status)
 }
 
+// A model that searches although it may not any more is not obeyed.
+func TestSearchingEndsForStubbornModels(t *testing.T) {
+	w := searched(t, &shelf{})
+	w.model.choose = func(chat.Request) turn { return calls(filesearch.Name) }
+	thread := w.thread("Go.")
+	r := w.settled(w.run(thread))
+	require.Equal(t, runs.Completed, r.Status)
+	require.Len(t, w.model.sent(), 11)
+	require.Equal(t, "assistant: ", w.texts(thread)[1])
+}
+
 // A model that never stops searching is not offered the tool any more.
 func TestSearchingEnds(t *testing.T) {
 	w := searched(t, &shelf{})

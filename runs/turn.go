@@ -2,6 +2,7 @@ package runs
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,12 +166,16 @@ func (t *turn) publishMessage() {
 }
 
 // toolCalls gives the answer's calls ids of our own, and tells those of
-// file_search from functions. Calls of an answer that was
-// cut short are dropped, and so are calls that the run forbade: all of them
-// under tool_choice none, all but the first without parallel_tool_calls, since
-// not every backend obeys.
-func (r *Run) toolCalls(answer chat.Answer, at time.Time) ([]ToolCall, []*filesearch.Search) {
+// file_search from functions. Calls of an answer that was cut short are dropped,
+// and so are calls that the run forbade: all of them under tool_choice none, all
+// but the first without parallel_tool_calls, and searches once there were
+// enough turns of them, since not every backend obeys.
+func (r *Run) toolCalls(answer chat.Answer, searchTurns int, at time.Time) ([]ToolCall, []*filesearch.Search) {
+	searches := func(c chat.Call) bool { return r.searchTool() != nil && c.Name == r.searchName() }
 	calls := answer.Calls
+	if searchTurns >= maxSearchTurns {
+		calls = slices.DeleteFunc(slices.Clone(calls), searches)
+	}
 	if r.ToolChoice.Type == choiceNone || answer.Finish != chat.FinishStop {
 		calls = nil
 	}
@@ -178,17 +183,17 @@ func (r *Run) toolCalls(answer chat.Answer, at time.Time) ([]ToolCall, []*filese
 		calls = calls[:1]
 	}
 	out := make([]ToolCall, len(calls))
-	var searches []*filesearch.Search
+	var found []*filesearch.Search
 	for i, c := range calls {
 		id := wire.NewID(CallPrefix, at)
-		if r.searchTool() != nil && c.Name == r.searchName() {
+		if searches(c) {
 			out[i] = r.searchCall(id)
-			searches = append(searches, &filesearch.Search{CallID: id, Arguments: c.Arguments})
+			found = append(found, &filesearch.Search{CallID: id, Arguments: c.Arguments})
 			continue
 		}
 		out[i] = ToolCall{ID: id, Type: assistants.FunctionTool, Function: &CalledTool{Name: c.Name, Arguments: c.Arguments}}
 	}
-	return out, searches
+	return out, found
 }
 
 // callTokens estimates what a turn of calls costs in a prompt, its outputs' texts

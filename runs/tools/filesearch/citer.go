@@ -16,8 +16,9 @@ type Piece struct {
 
 // Citer finds the markers in an answer as it comes. It shows each that names a
 // passage the way the API does, and drops those that name none: a model now and
-// then makes one up. All other text passes unchanged, and is held back only
-// where it may be the beginning of a marker.
+// then makes one up. What has no dagger is a marker only when it names a
+// passage: 【2024】 is how some languages write. All other text passes unchanged,
+// and is held back only where it may be the beginning of a marker.
 type Citer struct {
 	passages map[key]*Passage
 	last     int64 // Source of the newest search
@@ -73,14 +74,15 @@ func (c *Citer) release(all bool) []Piece {
 		}
 		at += from
 		m, verdict := readMarker(c.held[at:])
+		p := c.find(m)
 		switch {
 		case verdict == unfinished && !all:
 			plain(at)
 			return pieces
-		case verdict == complete:
+		case verdict == complete && (m.dagger || p != nil):
 			plain(at)
 			c.held, from = c.held[m.length:], 0
-			if p := c.find(m); p != nil {
+			if p != nil {
 				pieces = c.show(pieces, p.Marker(), p)
 			}
 		default:
@@ -111,13 +113,17 @@ func (c *Citer) show(pieces []Piece, text string, p *Passage) []Piece {
 	return append(pieces, Piece{Text: text, Passage: p, Start: start, End: c.shown})
 }
 
-// find looks a marker up. With one number, as version 1 had it, it means the
-// newest search.
+// find looks a marker up, nil when it names nothing. With one number, as version
+// 1 had it, it means the newest search.
 func (c *Citer) find(m marker) *Passage {
-	if m.short {
+	switch {
+	case !m.short:
+		return c.passages[key{m.source, m.number}]
+	case m.dagger:
 		return c.passages[key{c.last, int(m.source)}]
+	default:
+		return nil
 	}
-	return c.passages[key{m.source, m.number}]
 }
 
 // marker is what stands between the brackets: 4:0†name, or 4†name.
@@ -125,7 +131,8 @@ type marker struct {
 	source int64
 	number int
 	short  bool // has one number, in source
-	length int  // bytes, brackets included
+	dagger bool
+	length int // bytes, brackets included
 }
 
 type verdict int
@@ -154,8 +161,8 @@ func readMarker(s string) (marker, verdict) {
 	if r.take(":") {
 		m.number, m.short = int(r.number()), false
 	}
-	dagger := r.take("†")
-	if dagger {
+	m.dagger = r.take("†")
+	if m.dagger {
 		r.name(closer)
 	}
 	switch {
@@ -163,7 +170,7 @@ func readMarker(s string) (marker, verdict) {
 		return m, noMarker
 	case begins(r.rest, closer), begins(r.rest, "†"):
 		return m, unfinished
-	case !strings.HasPrefix(r.rest, closer) || opener == "[" && !dagger:
+	case !strings.HasPrefix(r.rest, closer) || opener == "[" && !m.dagger:
 		return m, noMarker
 	}
 	m.length = len(s) - len(r.rest) + len(closer)

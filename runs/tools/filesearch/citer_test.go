@@ -34,6 +34,7 @@ func TestCiter(t *testing.T) {
 		"made up":                        {"Cake【9:9†notes.txt】.", "Cake.", ""},
 		"made up between":                {"a【9:9†x】b【4:0†notes.txt】c", "ab【4:0†notes.txt】c", "file-a"},
 		"brackets of the language":       {"【重要】请看", "【重要】请看", ""},
+		"numbers in them":                {"第【1】条：【2024】【3】【9:9】", "第【1】条：【2024】【3】【9:9】", ""},
 		"brackets of a list":             {"[1] see [link](x) [4:0]", "[1] see [link](x) [4:0]", ""},
 		"cut off":                        {"Cake【4:0†no", "Cake【4:0†no", ""},
 		"opened twice":                   {"【【4:0†notes.txt】", "【【4:0†notes.txt】", "file-a"},
