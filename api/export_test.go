@@ -1,6 +1,9 @@
 package api
 
 import (
+	"fmt"
+	"net/http"
+
 	"github.com/gorilla/mux"
 )
 
@@ -26,6 +29,32 @@ func Routes() ([]Route, error) {
 		return nil
 	})
 	return routes, err
+}
+
+// Matching says which route a request reaches and with which variables: as the
+// whole router finds it, and as the bare expressions of all routes do.
+func Matching() (found, expected func(*http.Request) string, err error) {
+	router := (&server{}).routes().(*mux.Router)
+	plain := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	err = router.Walk(func(r *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := r.GetPathTemplate()
+		route := plain.Path(path)
+		if methods, none := r.GetMethods(); none == nil {
+			route.Methods(methods...)
+		}
+		return err
+	})
+	return func(r *http.Request) string { return reached(router, r) }, func(r *http.Request) string { return reached(plain, r) }, err
+}
+
+func reached(router *mux.Router, r *http.Request) string {
+	var match mux.RouteMatch
+	if !router.Match(r, &match) || match.Route == nil {
+		return "none"
+	}
+	path, _ := match.Route.GetPathTemplate()
+	methods, _ := match.Route.GetMethods()
+	return fmt.Sprint(path, methods, match.Vars)
 }
 
 // MaxBody is the largest JSON body, in bytes.

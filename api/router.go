@@ -2,6 +2,8 @@ package api
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/gorilla/mux"
 )
@@ -12,13 +14,7 @@ func (s *server) routes() http.Handler {
 	root.UseEncodedPath().SkipClean(true) // an id with a slash in it is an unknown id, not another route
 	root.NotFoundHandler = s.elsewhere(badURL)
 
-	root.HandleFunc("/", s.plain(s.index)).Methods(http.MethodGet, http.MethodHead)
-	root.HandleFunc("/healthz", s.plain(s.healthz)).Methods(http.MethodGet, http.MethodHead)
-	root.HandleFunc("/readyz", s.plain(s.readyz)).Methods(http.MethodGet, http.MethodHead)
-
 	for _, base := range bases {
-		under := root.PathPrefix(base).Subrouter()
-		under.NotFoundHandler = root.NotFoundHandler
 		for _, r := range s.api() {
 			methods, handle := []string{r.method}, r.handle
 			switch r.method {
@@ -27,15 +23,52 @@ func (s *server) routes() http.Handler {
 			case http.MethodPost:
 				handle = s.once(handle)
 			}
-			under.HandleFunc(r.path, s.authenticated(handle)).Methods(methods...)
+			path := base + r.path
+			root.MatcherFunc(fitting(path, methods)).Path(path).Methods(methods...).HandlerFunc(s.authenticated(handle))
 		}
-		// Behind all others: a path that only lacked its method. The router's own
-		// memory of that does not outlive the next route it looks at.
+		// Behind all others: a path that only lacked its method.
 		for _, r := range s.api() {
-			under.HandleFunc(r.path, s.plain(badMethod))
+			root.MatcherFunc(fitting(base+r.path, nil)).Path(base + r.path).HandlerFunc(s.plain(badMethod))
 		}
 	}
+	root.HandleFunc("/", s.plain(s.index)).Methods(http.MethodGet, http.MethodHead)
+	root.HandleFunc("/healthz", s.plain(s.healthz)).Methods(http.MethodGet, http.MethodHead)
+	root.HandleFunc("/readyz", s.plain(s.readyz)).Methods(http.MethodGet, http.MethodHead)
 	return root
+}
+
+// fitting lets those requests through to a route's regular expression that it may
+// match, by their method (nil = any) and the fixed segments of the path. To ask
+// the expressions of all routes would be most of what it costs to answer a GET.
+func fitting(template string, methods []string) mux.MatcherFunc {
+	return func(r *http.Request, _ *mux.RouteMatch) bool {
+		path := r.URL.RawPath
+		if path == "" {
+			path = r.URL.Path
+		}
+		return (methods == nil || slices.Contains(methods, r.Method)) && fits(template, path)
+	}
+}
+
+// fits reports whether a path has the fixed segments of a template, and as many
+// segments unless the last one is an expression.
+func fits(template, path string) bool {
+	for {
+		segment, restOfTemplate, more := strings.Cut(template, "/")
+		given, rest, goesOn := strings.Cut(path, "/")
+		switch {
+		case !strings.HasPrefix(segment, "{"):
+			if segment != given {
+				return false
+			}
+		case strings.Contains(segment, ":"):
+			return true
+		}
+		if !more || !goesOn {
+			return more == goesOn
+		}
+		template, path = restOfTemplate, rest
+	}
 }
 
 // bases are the paths the API lies under; the last two are Azure's.

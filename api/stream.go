@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"understudy/api/wire"
@@ -112,31 +113,67 @@ func (c *call) stream(watch *runs.Watch) error {
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no")
 	c.w.WriteHeader(http.StatusOK)
-	silence := time.NewTicker(keepAlive)
-	defer silence.Stop()
+	defer context.AfterFunc(c.r.Context(), watch.Wake)()
+	silence := newSilence(watch.Wake)
+	defer silence.timer.Stop()
 	out := &eventWriter{w: c.w, control: http.NewResponseController(c.w), dialect: c.dialect}
 	for {
 		events, ended := watch.Read()
-		if len(events) > 0 {
-			if err := out.send(events); err != nil {
-				return errClientGone
-			}
-			silence.Reset(keepAlive)
-			continue
+		var err error
+		switch {
+		case len(events) > 0 || ended:
+			err = out.send(events, ended)
+			silence.broken()
+		case silence.tooLong():
+			err = out.write([]byte(": keep-alive\n\n"))
+			silence.broken()
 		}
-		if ended {
-			return clientGone(out.write([]byte("event: done\ndata: [DONE]\n\n")))
-		}
-		select {
-		case <-watch.More():
-		case <-silence.C:
-			if err := out.write([]byte(": keep-alive\n\n")); err != nil {
-				return errClientGone
-			}
-		case <-c.r.Context().Done():
+		switch {
+		case err != nil || !ended && c.r.Context().Err() != nil:
 			return errClientGone
+		case ended:
+			return nil
 		}
+		<-watch.More()
 	}
+}
+
+// silence tells when nothing was sent for keepAlive. It looks at the clock for
+// each event, which costs less than setting a timer anew.
+type silence struct {
+	since time.Time
+	timer *time.Timer
+	over  atomic.Bool // the timer has gone off
+}
+
+func newSilence(wake func()) *silence {
+	s := &silence{since: time.Now()}
+	s.timer = time.AfterFunc(keepAlive, func() {
+		s.over.Store(true)
+		wake()
+	})
+	return s
+}
+
+// broken begins the silence anew.
+func (s *silence) broken() {
+	s.since = time.Now()
+	if s.over.Swap(false) {
+		s.timer.Reset(keepAlive)
+	}
+}
+
+// tooLong reports whether it is time to say something.
+func (s *silence) tooLong() bool {
+	if !s.over.Load() {
+		return false
+	}
+	left := keepAlive - time.Since(s.since)
+	if left > 0 {
+		s.over.Store(false)
+		s.timer.Reset(left)
+	}
+	return left <= 0
 }
 
 // eventWriter frames events and flushes what it was given at once.
@@ -152,7 +189,8 @@ var frames = sync.Pool{New: func() any { return new([]byte) }}
 // maxKeptFrame bounds the buffers that are kept, in bytes.
 const maxKeptFrame = 64 << 10
 
-func (w *eventWriter) send(events []runs.Event) error {
+// send writes events, and behind the last ones the mark of the end.
+func (w *eventWriter) send(events []runs.Event, last bool) error {
 	frame := frames.Get().(*[]byte) //nolint:forcetypeassert // the pool has nothing else
 	buf := (*frame)[:0]
 	for _, e := range events {
@@ -174,6 +212,9 @@ func (w *eventWriter) send(events []runs.Event) error {
 		buf = append(buf, "\ndata: "...)
 		buf = append(buf, data...)
 		buf = append(buf, "\n\n"...)
+	}
+	if last {
+		buf = append(buf, "event: done\ndata: [DONE]\n\n"...)
 	}
 	err := w.write(buf)
 	if cap(buf) <= maxKeptFrame {

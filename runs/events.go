@@ -2,6 +2,7 @@ package runs
 
 import (
 	"encoding/json"
+	"unicode/utf8"
 
 	"understudy/api/wire"
 	"understudy/runs/tools/filesearch"
@@ -121,19 +122,37 @@ func refusalDelta(messageID string, index int, text string) []byte {
 	return encode(d)
 }
 
-// textDelta is written by hand: it is sent for every token.
-func textDelta(messageID, text string, first bool) []byte {
-	quoted := encode(text)
-	b := make([]byte, 0, 160+len(quoted))
+// appendTextDelta is written by hand: it is sent for every token.
+func appendTextDelta(b []byte, messageID string, text []byte, first bool) []byte {
 	b = append(b, `{"id":"`...)
 	b = append(b, messageID...)
 	b = append(b, `","object":"thread.message.delta","delta":{"content":[{"index":0,"type":"text","text":{"value":`...)
-	b = append(b, quoted...)
+	b = appendQuoted(b, text)
 	if first {
 		b = append(b, `,"annotations":[]`...)
 	}
 	return append(b, `}}]}}`...)
 }
+
+// appendQuoted appends text as encode writes it. Most tokens are text that
+// stands in quotes as it is.
+func appendQuoted(b, text []byte) []byte {
+	for _, c := range text {
+		if c < ' ' || c == '"' || c == '\\' || c == lineSeparator {
+			return append(b, encode(string(text))...)
+		}
+	}
+	if !utf8.Valid(text) {
+		return append(b, encode(string(text))...)
+	}
+	b = append(b, '"')
+	b = append(b, text...)
+	return append(b, '"')
+}
+
+// lineSeparator is the first byte of U+2028 and U+2029, which are escaped, and of
+// much that is not.
+const lineSeparator = 0xE2
 
 type stepDelta struct {
 	ID     string `json:"id"`

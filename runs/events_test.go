@@ -30,7 +30,10 @@ func streamOf(w *runs.Watch) *stream {
 func (s *stream) next() bool {
 	for {
 		fresh, ended := s.Read()
-		s.events = append(s.events, fresh...)
+		for _, e := range fresh { // which are good until the next reading
+			e.Data = slices.Clone(e.Data)
+			s.events = append(s.events, e)
+		}
 		if ended || len(fresh) > 0 {
 			return !ended
 		}

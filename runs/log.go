@@ -158,10 +158,15 @@ func (l *Log) hasEnded() bool {
 // wake tells the readers that there is more; l.mu is held.
 func (l *Log) wake() {
 	for _, c := range l.cursors {
-		select {
-		case c.more <- struct{}{}:
-		default:
-		}
+		nudge(c.more)
+	}
+}
+
+// nudge gives a channel of one place a value, if it has none.
+func nudge(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -259,18 +264,20 @@ func (c *cursor) readText(e *line) reading {
 }
 
 // event encodes what was read, with the texts of search results if they are
-// wanted.
-func (r reading) event(texts bool) Event {
+// wanted. Text is encoded behind what is in buf.
+func (r reading) event(texts bool, buf []byte) (Event, []byte) {
 	switch p := r.line.text; {
 	case p == nil:
 		if s, closed := r.value.(*closedStep); closed {
-			return Event{Name: r.name, Data: encode(s.withResults(s.searches, texts)), Number: r.number()}
+			return Event{Name: r.name, Data: encode(s.withResults(s.searches, texts)), Number: r.number()}, buf
 		}
-		return Event{Name: r.name, Data: encode(r.value), Number: r.number()}
+		return Event{Name: r.name, Data: encode(r.value), Number: r.number()}, buf
 	case p.refusal:
-		return Event{Name: messageDeltaEvent, Data: refusalDelta(p.messageID, p.index, string(r.text)), Number: Unnumbered}
+		return Event{Name: messageDeltaEvent, Data: refusalDelta(p.messageID, p.index, string(r.text)), Number: Unnumbered}, buf
 	default:
-		return Event{Name: messageDeltaEvent, Data: textDelta(p.messageID, string(r.text), r.begins), Number: Unnumbered}
+		from := len(buf)
+		buf = appendTextDelta(buf, p.messageID, r.text, r.begins)
+		return Event{Name: messageDeltaEvent, Data: buf[from:], Number: Unnumbered}, buf
 	}
 }
 

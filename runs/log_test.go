@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"understudy/api/wire"
 	"understudy/runs"
 	"understudy/runs/chat"
 )
@@ -144,4 +145,56 @@ func TestReaderThatNeverReads(t *testing.T) {
 	text, deltas := textOf(t, read(s))
 	require.Len(t, text, 100_000)
 	require.Equal(t, 1, deltas)
+}
+
+// TestTextIsQuoted writes each text as the encoder of everything else does.
+func TestTextIsQuoted(t *testing.T) {
+	for _, text := range []string{
+		"word", " <b>&amp;</b> ", "zwölf 字 🎉", "a \"quote\"", `back\slash`, "line\nbreak\ttab\r\b\f", "\x00\x1f\x7f", "2 – 3 \u2027",
+		"line\u2028and\u2029paragraph", "cut \xf0\x9f", "\xff",
+	} {
+		log := runs.NewLog()
+		s := streamOf(log.Watch(false))
+		log.Delta("msg_1", text)
+		log.Delta("msg_1", text)
+		log.End()
+		quoted, err := wire.Marshal(text)
+		require.NoError(t, err)
+		const before = `{"id":"msg_1","object":"thread.message.delta","delta":{"content":[{"index":0,"type":"text","text":{"value":`
+		events := read(s)
+		require.Len(t, events, 2)
+		require.Equal(t, before+string(quoted)+`,"annotations":[]}}]}}`, string(events[0].Data))
+		require.Equal(t, before+string(quoted)+`}}]}}`, string(events[1].Data))
+	}
+}
+
+// TestReadingInPortions has More say that there is more, so that a reader need
+// not try.
+func TestReadingInPortions(t *testing.T) {
+	log := runs.NewLog()
+	w := log.Watch(false)
+	for range 3 {
+		log.Record("thread.message.completed", strings.Repeat("x", 40_000))
+	}
+	log.End()
+	var lengths []int
+	for ended := false; !ended; {
+		<-w.More()
+		var events []runs.Event
+		events, ended = w.Read()
+		lengths = append(lengths, len(events))
+	}
+	require.Equal(t, []int{2, 1}, lengths)
+}
+
+// TestDeltasDoNotAllocate: a stream makes nothing new for a token.
+func TestDeltasDoNotAllocate(t *testing.T) {
+	log := runs.NewLog()
+	w := log.Watch(false)
+	log.Delta("msg_1", "word")
+	w.Read()
+	require.Less(t, testing.AllocsPerRun(1000, func() {
+		log.Delta("msg_1", "word")
+		w.Read()
+	}), 1.0, "but for the text, which grows")
 }

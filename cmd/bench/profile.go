@@ -44,14 +44,19 @@ func profile(ctx context.Context, s settings, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, summary.Close()) }()
 	p := &profiler{dir: s.profile, binary: s.binary, socket: socket, out: io.MultiWriter(out, summary)}
+	run, err := server.completedRun()
+	if err != nil {
+		return err
+	}
 	many, err1 := newClosed(crowd, nil, server.flowing())
 	single, err2 := newClosed(1, nil, server.flowing())
 	streaming, err3 := newClosed(crowd, nil, server.streaming(steady))
-	if err := errors.Join(err1, err2, err3); err != nil {
+	reading, err4 := newClosed(readers, nil, getting(server.base, run))
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return err
 	}
 	lasting := time.Duration(s.rounds) * s.slice
-	for _, l := range []named{{"flows-64", many}, {"flows-1", single}, {"streams-64", streaming}} {
+	for _, l := range []named{{"gets-16", reading}, {"flows-64", many}, {"flows-1", single}, {"streams-64", streaming}} {
 		if err := p.cpu(ctx, l, lasting); err != nil {
 			return err
 		}

@@ -42,16 +42,7 @@ func (b *bench) readRates(ctx context.Context) ([]float64, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	c, err := newConn(server.base)
-	if err != nil {
-		return nil, err
-	}
-	defer c.close()
-	thread, err := c.create("/threads", `{"messages":[`+userMessage+`]}`)
-	if err != nil {
-		return nil, err
-	}
-	run, err := c.complete("/threads/"+thread, `{"assistant_id":"`+server.assistants[plain]+`"}`)
+	run, err := server.completedRun()
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +53,20 @@ func (b *bench) readRates(ctx context.Context) ([]float64, error) {
 	}
 	rounds, err := b.alternate(ctx, named{bare, bareGets}, named{runGets, served})
 	return over(rounds, func(r round) float64 { return per(r[runGets].rate, r[bare].rate) }), err
+}
+
+// completedRun returns the path of a new run that has ended.
+func (s *server) completedRun() (string, error) {
+	c, err := newConn(s.base)
+	if err != nil {
+		return "", err
+	}
+	defer c.close()
+	thread, err := c.create("/threads", `{"messages":[`+userMessage+`]}`)
+	if err != nil {
+		return "", err
+	}
+	return c.complete("/threads/"+thread, `{"assistant_id":"`+s.assistants[plain]+`"}`)
 }
 
 // lister lists 20 messages at a time, in many places of a thread one after the
