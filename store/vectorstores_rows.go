@@ -123,6 +123,7 @@ type recount struct {
 	statuses map[vectorstores.Status]int
 	usage    int64
 	review   bool // whether all files have their vectors may have changed
+	foreign  bool // a file can have no vectors that fit the store's
 }
 
 func newCensus() *census {
@@ -156,7 +157,7 @@ func (c *census) write(tx *Tx) error {
 			}
 			v.Weigh(change.usage)
 			if change.review {
-				v.FoundByWords(lexical)
+				v.FoundByWords(lexical, change.foreign)
 			}
 			return nil
 		})

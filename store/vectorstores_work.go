@@ -149,7 +149,7 @@ func (db *DB) FinishFile(ctx context.Context, w *vectorstores.Work, done vectors
 		row.count(counts, -1)
 		row.file.Status, row.file.UsageBytes, row.file.LastError, row.lexical = to, done.Usage, done.Err, done.Lexical
 		row.count(counts, 1)
-		counts.store(w.StoreID).review = done.Lexical
+		counts.store(w.StoreID).review, counts.store(w.StoreID).foreign = done.Lexical, done.Foreign
 		if _, err := row.save(tx); err != nil {
 			return err
 		}

@@ -17,8 +17,12 @@ func (e embedder) Embed(ctx context.Context, model string, texts []string) ([][]
 	client, end := e.backends.begin()
 	defer end()
 	vectors, of, err := client.Embed(ctx, model, texts)
-	if errors.Is(err, chat.ErrNoEmbedding) {
+	failed, answered := errors.AsType[*chat.Error](err)
+	switch {
+	case errors.Is(err, chat.ErrNoEmbedding):
 		err = fmt.Errorf("%w: %w", vectorstores.ErrNoEmbedding, err)
+	case answered && !failed.Passing:
+		err = fmt.Errorf("%w: %w", vectorstores.ErrRefused, err)
 	}
 	return vectors, of, err
 }

@@ -74,7 +74,7 @@ func (s *Service) read(ctx context.Context, w *Work) (_ Done, err error) {
 	}
 	const floatBytes = 4
 	usage := int64(text) + int64(job.vectors)*int64(w.Of.Dimensions)*floatBytes
-	return Done{Usage: usage, Lexical: job.lexical}, nil
+	return Done{Usage: usage, Lexical: job.lexical, Foreign: job.foreign}, nil
 }
 
 // extract returns the size of a file's text in bytes, and its chunks.
@@ -105,6 +105,7 @@ type filing struct {
 	work    *Work
 	vectors int  // chunks stored with one
 	lexical bool // vectors cannot be had any more
+	foreign bool // because what embeds now makes others than the store has
 }
 
 // add embeds and stores a batch of chunks.
@@ -163,7 +164,7 @@ func (f *filing) embed(ctx context.Context, batch []index.Chunk) (Embedding, err
 	}
 	s.Logger.Warn("the text of a file could not be embedded, so it is found by its words only",
 		"vector_store", w.StoreID, "file", w.FileID, "error", err)
-	f.lexical = true
+	f.lexical, f.foreign = true, errors.Is(err, ErrNoEmbedding) || errors.Is(err, ErrOtherVectors)
 	return Embedding{}, nil
 }
 
@@ -171,7 +172,8 @@ func (f *filing) embed(ctx context.Context, batch []index.Chunk) (Embedding, err
 // embedder does by itself: a file that has no vectors has none for good.
 var patience = []time.Duration{5 * time.Second, 20 * time.Second, time.Minute}
 
-// embedPatiently embeds texts and answers what their vectors are of. When all
+// embedPatiently embeds texts and answers what their vectors are of. It tries
+// again only after what may pass, such as an upstream that is down. When all
 // attempts failed, the next texts have one each until one succeeds: a backend
 // that is down for good must not hold up every file.
 func (s *Service) embedPatiently(ctx context.Context, model string, texts []string) ([][]float32, Embedding, error) {
@@ -185,7 +187,7 @@ func (s *Service) embedPatiently(ctx context.Context, model string, texts []stri
 			}
 			return vectors, of, nil
 		}
-		if errors.Is(err, ErrNoEmbedding) || ctx.Err() != nil || s.embedFails.Load() {
+		if errors.Is(err, ErrNoEmbedding) || errors.Is(err, ErrRefused) || ctx.Err() != nil || s.embedFails.Load() {
 			return nil, Embedding{}, err
 		}
 		if try == len(patience) {
@@ -209,7 +211,7 @@ func fits(vectors [][]float32, of, store Embedding, n int) error {
 		return fmt.Errorf("the embedding model %s did not answer one vector of one size for each text", of.Model)
 	}
 	if store != (Embedding{}) && of != store {
-		return fmt.Errorf("the store has vectors of %s with %d dimensions, and these are of %s with %d", store.Model, store.Dimensions, of.Model, of.Dimensions)
+		return fmt.Errorf("%w: of %s with %d dimensions, and these are of %s with %d", ErrOtherVectors, store.Model, store.Dimensions, of.Model, of.Dimensions)
 	}
 	return nil
 }

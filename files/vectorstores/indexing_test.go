@@ -3,6 +3,7 @@ package vectorstores_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -154,7 +155,7 @@ func TestVectorsOfTwoModelsAreNotMixed(t *testing.T) {
 	_, err = w.stores.Attach(t.Context(), project, storeID, vectorstores.NewFile{FileID: second, Chunking: small})
 	require.NoError(t, err)
 	require.Equal(t, vectorstores.Completed, w.indexed(storeID, second).Status)
-	require.NotEmpty(t, w.get(storeID).StatusDetails)
+	require.Contains(t, w.get(storeID).StatusDetails, "create a new vector store")
 	require.Equal(t, []string{"alpha"}, w.find("alpha", storeID), "by its word")
 
 	fresh := w.store(third)
@@ -166,6 +167,46 @@ func TestVectorsOfTwoModelsAreNotMixed(t *testing.T) {
 	_, err = w.stores.Attach(t.Context(), project, storeID, vectorstores.NewFile{FileID: third, Chunking: small})
 	require.NoError(t, err)
 	require.Equal(t, int64(len("gamma")), w.indexed(storeID, third).UsageBytes, "vectors of another size are no vectors")
+}
+
+// TestARefusalIsNotWaitedFor: what will never pass must not hold up files.
+func TestARefusalIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(t)
+		w.embedder.fail = fmt.Errorf("%w: no such model", vectorstores.ErrRefused)
+		id := w.upload("a.txt", "Filip likes pizza.")
+		storeID := w.store(id)
+		w.stores.Start()
+		began := time.Now()
+		require.Equal(t, vectorstores.Completed, w.indexed(storeID, id).Status)
+		require.Zero(t, time.Since(began))
+		require.Len(t, w.embedder.texts(), 1)
+		require.Contains(t, w.get(storeID).StatusDetails, "Attach them again")
+		require.Equal(t, []string{"Filip likes pizza."}, w.find("pizza", storeID))
+	})
+}
+
+// TestAdviceStandsWhileItIsNeeded: a store with vectors of another size than
+// can be had now needs another store, whatever fails besides.
+func TestAdviceStandsWhileItIsNeeded(t *testing.T) {
+	w := open(t)
+	a, b, c := w.upload("a.txt", "alpha"), w.upload("b.txt", "beta"), w.upload("c.txt", "gamma")
+	storeID := w.store(a)
+	w.stores.Start()
+	w.indexed(storeID, a)
+	attach := func(id string) {
+		_, err := w.stores.Attach(t.Context(), project, storeID, vectorstores.NewFile{FileID: id, Chunking: small})
+		require.NoError(t, err)
+		w.indexed(storeID, id)
+	}
+	w.embedder.change(func(e *embedder) { e.dims = 8 })
+	attach(b)
+	w.embedder.change(func(e *embedder) { e.fail = vectorstores.ErrRefused })
+	attach(c)
+	require.Contains(t, w.get(storeID).StatusDetails, "create a new vector store")
+	require.NoError(t, w.stores.Detach(t.Context(), project, storeID, b))
+	require.NoError(t, w.stores.Detach(t.Context(), project, storeID, c))
+	require.Empty(t, w.get(storeID).StatusDetails)
 }
 
 func TestStoresWithoutAnEmbeddingModel(t *testing.T) {

@@ -131,7 +131,7 @@ func TestStatusesSettle(t *testing.T) {
 	v.Expire()
 	v.Count(InProgress, -1)
 	v.Weigh(5)
-	v.FoundByWords(true)
+	v.FoundByWords(true, false)
 	require.Equal(t, Expired, v.Status)
 	require.Zero(t, v.UsageBytes)
 	require.Empty(t, v.StatusDetails)

@@ -93,6 +93,7 @@ type Work struct {
 type Done struct {
 	Usage   int64 // bytes of text and vectors
 	Lexical bool  // vectors were wanted and could not be had
+	Foreign bool  // because what embeds now makes others than the store has
 	Err     *LastError
 }
 
@@ -116,10 +117,14 @@ type Embedder interface {
 	// Embed answers a vector for each text, in their order, and what they are
 	// of. model is what an earlier answer named, to have vectors that can be
 	// compared with those, or "" for the configured model. An error that is
-	// ErrNoEmbedding means that there will be none.
+	// ErrNoEmbedding or ErrRefused means that trying again is of no use.
 	Embed(ctx context.Context, model string, texts []string) (vectors [][]float32, of string, err error)
 }
 
-// ErrNoEmbedding says that nothing can embed with the model that was asked for,
-// or at all.
-var ErrNoEmbedding = errors.New("no embedding model is configured")
+var (
+	// ErrNoEmbedding says that nothing can embed with the model that was asked
+	// for, or at all.
+	ErrNoEmbedding = errors.New("no embedding model is configured")
+	// ErrRefused says that the embedding model does not take the request.
+	ErrRefused = errors.New("the embedding was refused")
+)

@@ -122,11 +122,23 @@ func (v *VectorStore) Weigh(bytes int64) {
 	}
 }
 
-// FoundByWords notes whether there are files that have no vectors and should.
-func (v *VectorStore) FoundByWords(some bool) {
-	v.StatusDetails = ""
-	if some && v.Status != Expired {
-		v.StatusDetails = "Some files could not be embedded and are found by their words only. Attach them again when the embedding model answers."
+// What StatusDetails says, and what helps.
+const (
+	notEmbedded = "Some files could not be embedded and are found by their words only. "
+	tryAgain    = notEmbedded + "Attach them again when the embedding model answers."
+	makeAnother = notEmbedded + "The vectors of this store are of an embedding model or size that is no longer to be had: create a new vector store with the same files."
+)
+
+// FoundByWords notes whether there are files that have no vectors and should,
+// and whether one was just found that can have none in this store.
+func (v *VectorStore) FoundByWords(some, foreign bool) {
+	switch {
+	case !some || v.Status == Expired:
+		v.StatusDetails = ""
+	case foreign:
+		v.StatusDetails = makeAnother
+	case v.StatusDetails == "":
+		v.StatusDetails = tryAgain
 	}
 }
 

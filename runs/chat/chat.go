@@ -149,6 +149,7 @@ type Error struct {
 	Code     ErrorCode
 	Message  string
 	Overflow bool // the prompt exceeds the context window: shrink it and ask again
+	Passing  bool // the same request may succeed later; set by Embed only
 	Partial  Answer
 }
 

@@ -45,8 +45,9 @@ const dimensionsMark = "#"
 // Embed turns texts into vectors, in their order, and answers the name of what
 // made them. The zero name asks for the embedding model of the first upstream
 // that has one; a name that was answered before asks for vectors that can be
-// compared with those, whatever is configured since. The error is an *Error, or
-// ErrNoEmbedding, or the cause of the context's end.
+// compared with those, whatever is configured since. The error is an *Error,
+// which says whether it may pass, or ErrNoEmbedding, or the cause of the
+// context's end.
 func (c *Client) Embed(ctx context.Context, name string, texts []string) (vectors [][]float32, of string, err error) {
 	e, err := c.embedding(name)
 	if err != nil {
@@ -59,7 +60,7 @@ func (c *Client) Embed(ctx context.Context, name string, texts []string) (vector
 			return nil, "", context.Cause(ctx)
 		}
 		if f != nil {
-			return nil, "", &Error{Code: f.code, Message: redact(f.message, e.upstream.secrets()), Overflow: f.overflow}
+			return nil, "", e.refused(name, f)
 		}
 		vectors = append(vectors, part...)
 	}
@@ -87,6 +88,16 @@ func (c *Client) embedding(name string) (embedding, error) {
 	return embedding{}, fmt.Errorf("%w as %q: its upstream is not configured any more", ErrNoEmbedding, name)
 }
 
+// refused is the error for a request that failed. Who asks for vectors as
+// before of a model that its upstream has no more can have none.
+func (e embedding) refused(name string, f *failure) error {
+	err := &Error{Code: f.code, Message: redact(f.message, e.upstream.secrets()), Overflow: f.overflow, Passing: f.retry}
+	if name != "" && f.unknown {
+		return fmt.Errorf("%w as %q: %w", ErrNoEmbedding, name, err)
+	}
+	return err
+}
+
 // embed makes one request and repeats it while that is worth it.
 func (c *Client) embed(ctx context.Context, e embedding, texts []string) ([][]float32, *failure) {
 	request := map[string]any{"model": e.model, "input": texts}
@@ -106,7 +117,7 @@ func (c *Client) embed(ctx context.Context, e embedding, texts []string) ([][]fl
 			vectors, err = readVectors(answer, len(texts))
 		})
 		if f == nil && err != nil {
-			f = &failure{code: ServerError, retry: true, message: fmt.Sprintf(
+			f = &failure{code: ServerError, retry: !errors.Is(err, errVectorsCount), message: fmt.Sprintf(
 				"The upstream %q answered with no usable embeddings: %s.", u.Name, err)}
 		}
 		if ctx.Err() == nil {

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 
@@ -27,6 +28,34 @@ func TestEmbed(t *testing.T) {
 	s.replies = []reply{refusedWith("no")}
 	_, _, err = h.Embed(t.Context(), "", []string{"a"})
 	require.ErrorContains(t, err, "no")
+}
+
+// TestEmbedSaysWhatMayPass: only what may pass is repeated, here and by callers.
+func TestEmbedSaysWhatMayPass(t *testing.T) {
+	for name, c := range map[string]struct {
+		reply
+		passing bool
+	}{
+		"unknown model": {reply{status: 404, body: `{"error":{"message":"The model e does not exist","code":"model_not_found"}}`}, false},
+		"bad request":   {reply{status: 400, body: `{"error":{"message":"input is invalid"}}`}, false},
+		"other number":  {reply{body: `{"data":[{"embedding":[1]},{"embedding":[2]}]}`}, false},
+		"rate limit":    {reply{status: 429, body: `{"error":{"message":"Rate limit reached"}}`}, true},
+		"broken":        {reply{status: 503}, true},
+		"cut off":       {reply{body: `{"data":[{"embedd`}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &script{}
+			for range 10 {
+				s.replies = append(s.replies, c.reply)
+			}
+			h := newHarness(t, Config{Upstreams: []Upstream{{Name: "up", EmbeddingModel: "e", MaxRetries: 1}}}, map[string]http.Handler{"up": s})
+			_, _, err := h.Embed(t.Context(), "", []string{"a"})
+			failed, ok := errors.AsType[*Error](err)
+			require.True(t, ok)
+			require.Equal(t, c.passing, failed.Passing, err)
+			require.Equal(t, c.passing, len(s.sent) > 1)
+		})
+	}
 }
 
 func TestEmbedWithoutAModel(t *testing.T) {
@@ -60,4 +89,7 @@ func TestEmbedAsBefore(t *testing.T) {
 	}
 	_, _, err := h.Embed(t.Context(), "gone/e", []string{"a"})
 	require.ErrorIs(t, err, ErrNoEmbedding)
+	s.replies = []reply{{status: 404, body: `{"error":{"message":"The model older does not exist","code":"model_not_found"}}`}}
+	_, _, err = h.Embed(t.Context(), "up/older", []string{"a"})
+	require.ErrorIs(t, err, ErrNoEmbedding, "its upstream has the model no more")
 }
