@@ -52,12 +52,18 @@ func (d *driver) search(ctx context.Context) error {
 
 // carryOut searches for every call that is still open.
 func (d *driver) carryOut(ctx context.Context, last *StepRecord) ([]*filesearch.Search, error) {
-	stores, err := d.stores(ctx)
+	ofThread, err := d.threadStores(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.awaitIndexed(ctx, stores); err != nil {
+	if err := d.awaitIndexed(ctx, ofThread); err != nil {
 		return nil, err
+	}
+	stores := slices.Clone(d.rec.Search.Stores)
+	for _, id := range ofThread {
+		if !slices.Contains(stores, id) {
+			stores = append(stores, id)
+		}
 	}
 	source, err := d.source(ctx, last)
 	if err != nil {
@@ -85,9 +91,9 @@ func (d *driver) carryOut(ctx context.Context, last *StepRecord) ([]*filesearch.
 	return searches, err
 }
 
-// stores lists the vector stores the run looks into: the assistant's, as they
-// were when the run was made, and the thread's, as they are now.
-func (d *driver) stores(ctx context.Context) ([]string, error) {
+// threadStores lists the vector stores of the thread as they are now; those of
+// the assistant are as they were when the run was made.
+func (d *driver) threadStores(ctx context.Context) ([]string, error) {
 	body, err := d.engine.store.Thread(ctx, d.rec.Project, d.rec.Run.ThreadID)
 	if err != nil {
 		return nil, err
@@ -96,17 +102,15 @@ func (d *driver) stores(ctx context.Context) ([]string, error) {
 	if err := json.Unmarshal(body, &thread); err != nil {
 		return nil, err
 	}
-	stores := slices.Clone(d.rec.Search.Stores)
-	for _, id := range thread.ToolResources.StoreIDs() {
-		if !slices.Contains(stores, id) {
-			stores = append(stores, id)
-		}
-	}
-	return stores, nil
+	return thread.ToolResources.StoreIDs(), nil
 }
 
-// awaitIndexed gives files that were just attached the time to be read in.
+// awaitIndexed gives files that were just attached to the thread the time to be
+// read in, once in a run. The assistant's are not waited for (spec section 7).
 func (d *driver) awaitIndexed(ctx context.Context, stores []string) error {
+	if searchTurns(d.steps) > 1 {
+		return nil
+	}
 	patience, cancel := context.WithTimeout(ctx, indexingPatience)
 	defer cancel()
 	err := d.engine.searcher.AwaitIndexed(patience, d.rec.Project, stores)

@@ -42,8 +42,8 @@ func (s *shelf) Use(_ context.Context, _ string, stores []string) error {
 	return nil
 }
 
-func (s *shelf) AwaitIndexed(ctx context.Context, _ string, _ []string) error {
-	if s.indexing {
+func (s *shelf) AwaitIndexed(ctx context.Context, _ string, stores []string) error {
+	if s.indexing && len(stores) > 0 {
 		<-ctx.Done()
 		return ctx.Err()
 	}
@@ -298,19 +298,34 @@ func TestSearchBesideAFunctionOfItsName(t *testing.T) {
 func TestSearchWaitsForIndexing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{indexing: true}
-		w := searched(t, s, seeks("food"), says("Done."))
+		w := searched(t, s, seeks("food"), seeks("drink"), says("Done."))
 		began := time.Now()
-		r := w.settled(w.run(w.thread("Go.")))
+		r := w.settled(w.run(w.withStore()))
 		require.Equal(t, runs.Completed, r.Status)
 		require.Equal(t, time.Minute, time.Since(began))
-		require.Len(t, s.finds, 1)
+		require.Len(t, s.finds, 2)
 	})
+}
+
+// The assistant's files may be many, and come at any time.
+func TestSearchDoesNotWaitForTheAssistantsFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := searched(t, &shelf{indexing: true}, seeks("food"), says("Done."))
+		began := time.Now()
+		require.Equal(t, runs.Completed, w.settled(w.run(w.thread("Go."))).Status)
+		require.Zero(t, time.Since(began))
+	})
+}
+
+// withStore makes a thread that has a vector store.
+func (w *world) withStore() string {
+	return w.threadOf(`{"messages":[{"role":"user","content":"Go."}],"tool_resources":{"file_search":{"vector_store_ids":["vs_t"]}}}`)
 }
 
 func TestCancelWhileSearching(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := searched(t, &shelf{indexing: true}, seeks("food"))
-		r := w.run(w.thread("Go."))
+		r := w.run(w.withStore())
 		synctest.Wait()
 		require.Equal(t, runs.InProgress, w.get(r).Status)
 		_, err := w.cancel(r)
@@ -327,7 +342,7 @@ func TestSearchAfterACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{indexing: true}
 		w := searched(t, s, seeks("food"), says("Cake【4:0†foods.txt】."))
-		thread := w.thread("Go.")
+		thread := w.withStore()
 		r := w.run(thread)
 		synctest.Wait()
 		s.indexing = false
