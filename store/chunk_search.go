@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 
 	"understudy/files/vectorstores/index"
@@ -49,7 +51,7 @@ func (db *DB) ScanVectors(ctx context.Context, first, last int64, fn func(id int
 			fn(id, packed)
 			n++
 			first = id + 1
-		}, first, last)
+		}, "SELECT id, vector FROM chunk_vectors WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT $3", first, last, vectorPage)
 		if err != nil {
 			return err
 		}
@@ -58,8 +60,9 @@ func (db *DB) ScanVectors(ctx context.Context, first, last int64, fn func(id int
 	return nil
 }
 
-func (db *DB) eachVector(ctx context.Context, fn func(id int64, packed []byte), first, last int64) error {
-	rows, err := db.Query(ctx, "SELECT id, vector FROM chunk_vectors WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT $3", first, last, vectorPage)
+// eachVector calls fn with what a query for ids and vectors answers.
+func (db *DB) eachVector(ctx context.Context, fn func(id int64, packed []byte), query string, args ...any) error {
+	rows, err := db.Query(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -75,22 +78,30 @@ func (db *DB) eachVector(ctx context.Context, fn func(id int64, packed []byte), 
 	return rows.Err()
 }
 
+// vectorsAtOnce is how many single vectors one query reads: a query for each would cost more than the vectors do.
+const vectorsAtOnce = 32
+
+// vectorsByID reads them. Fewer are asked for by naming one several times, so that there is one statement to prepare.
+var vectorsByID = func() string {
+	parameters := make([]string, vectorsAtOnce)
+	for i := range parameters {
+		parameters[i] = "$" + strconv.Itoa(i+1)
+	}
+	return "SELECT id, vector FROM chunk_vectors WHERE id IN (" + strings.Join(parameters, ", ") + ") ORDER BY id"
+}()
+
 // ReadVectors implements index.Store.
 func (db *DB) ReadVectors(ctx context.Context, ids []int64, fn func(id int64, packed []byte)) error {
-	return db.View(ctx, func(r Reader) error {
-		for _, id := range ids {
-			var packed []byte
-			err := r.QueryRow("SELECT vector FROM chunk_vectors WHERE id = $1", id).Scan(&packed)
-			if errors.Is(err, sql.ErrNoRows) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			fn(id, packed)
+	args := make([]any, vectorsAtOnce)
+	for batch := range slices.Chunk(ids, vectorsAtOnce) {
+		for i := range args {
+			args[i] = batch[min(i, len(batch)-1)]
 		}
-		return nil
-	})
+		if err := db.eachVector(ctx, fn, vectorsByID, args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // anyTerm is the full-text expression that finds each of the terms. Every term is a string of the query language, so

@@ -163,57 +163,64 @@ var chunkPurges = []string{
 const chunkPurgeBatch = 100
 
 // PurgeChunks removes the chunks of files and stores that were dropped, piece by piece. It is called after a drop and at
-// the start, for what a crash left behind.
+// the start, for what a crash left behind. It looks before it writes, since there is mostly nothing to remove.
 func (db *DB) PurgeChunks(ctx context.Context) error {
 	for {
-		more := false
-		err := db.Write(ctx, func(_ context.Context, tx *Tx) (err error) {
-			more, err = purgeChunks(tx)
+		dropped, err := hasDroppedChunks(db.Read(ctx))
+		if err != nil || !dropped {
 			return err
-		})
-		if err != nil || !more {
+		}
+		err = db.Write(ctx, func(_ context.Context, tx *Tx) error { return purgeChunks(tx) })
+		if err != nil {
 			return err
 		}
 	}
 }
 
-// purgeChunks removes one piece and reports whether there may be another one.
-func purgeChunks(tx *Tx) (bool, error) {
+// hasDroppedChunks reports whether a file or a store was dropped and is not removed yet.
+func hasDroppedChunks(r Reader) (dropped bool, err error) {
+	err = r.QueryRow(`SELECT EXISTS (SELECT 1 FROM chunk_files WHERE file_seq IS NULL)
+		OR EXISTS (SELECT 1 FROM chunk_stores WHERE store_id IS NULL)`).Scan(&dropped)
+	return dropped, err
+}
+
+// purgeChunks removes one piece.
+func purgeChunks(tx *Tx) error {
 	var store, number int64
 	err := tx.QueryRow("SELECT store, number FROM chunk_files WHERE file_seq IS NULL ORDER BY store, number LIMIT 1").Scan(&store, &number)
 	if errors.Is(err, sql.ErrNoRows) {
 		return purgeChunkStore(tx)
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	first, last := index.OfFile(store, number)
 	removed := int64(0)
 	for _, purge := range chunkPurges {
 		if removed, err = tx.Exec(purge, first, last, chunkPurgeBatch); err != nil {
-			return false, err
+			return err
 		}
 	}
 	if removed < chunkPurgeBatch {
 		_, err = tx.Exec("DELETE FROM chunk_files WHERE store = $1 AND number = $2", store, number)
 	}
-	return true, err
+	return err
 }
 
 // purgeChunkStore gives the files of one dropped store up to purgeChunks, or removes a dropped store that has none.
-func purgeChunkStore(tx *Tx) (bool, error) {
+func purgeChunkStore(tx *Tx) error {
 	var store int64
 	err := tx.QueryRow("SELECT seq FROM chunk_stores WHERE store_id IS NULL ORDER BY seq LIMIT 1").Scan(&store)
 	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+		return nil // somebody else was faster
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	n, err := tx.Exec(`UPDATE chunk_files SET file_seq = NULL, published = NULL
 		WHERE store = $1 AND number IN (SELECT number FROM chunk_files WHERE store = $1 LIMIT $2)`, store, chunkPurgeBatch)
 	if err == nil && n == 0 {
 		_, err = tx.Exec("DELETE FROM chunk_stores WHERE seq = $1", store)
 	}
-	return true, err
+	return err
 }

@@ -88,7 +88,9 @@ func TestDroppedChunksArePurged(t *testing.T) {
 	require.Equal(t, int64(1), before.Dropped)
 	operations := db.Stats().Operations
 	require.NoError(t, db.PurgeChunks(t.Context()))
-	require.Equal(t, int64(3+1), db.Stats().Operations-operations, "two full pieces, an empty one, and nothing left")
+	require.Equal(t, int64(3), db.Stats().Operations-operations, "two full pieces and an empty one")
+	require.NoError(t, db.PurgeChunks(t.Context()))
+	require.Equal(t, int64(3), db.Stats().Operations-operations, "nothing is written when nothing is left")
 	require.Equal(t, map[string]int{"chunk_stores": 2, "chunk_files": 3, "chunks": 8, "chunk_vectors": 8, "chunk_terms_docsize": 8}, chunkRows(t, db))
 	require.Len(t, matches(t, db, "vs_a", "number"), 4)
 

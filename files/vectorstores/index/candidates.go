@@ -1,5 +1,12 @@
 package index
 
+import (
+	"cmp"
+	"runtime"
+	"slices"
+	"sync"
+)
+
 const (
 	// roughPerFine is how many codes are looked at by signs alone for each that is looked at with the question's numbers.
 	roughPerFine = 4
@@ -27,29 +34,59 @@ func (c *codeset) stretches(allowed func(file int64) bool) []stretch {
 	return list
 }
 
-// candidates answers the ids of about n vectors, or of all if there are fewer, among which the best for a question are
-// almost surely: by signs alone first, and the best of those by the question's numbers.
-func (c *codeset) candidates(probe *probe, among []stretch, n int) []int64 {
+// candidate is a vector that may be among the best.
+type candidate struct {
+	id       int64
+	estimate float32 // of its inner product with the question
+	atMost   float32 // what that almost never exceeds
+}
+
+// candidates answers about n vectors, or all if there are fewer, among which the best for a question are almost surely:
+// by signs alone first, and the best of those by the question's numbers. Those that can be best come first.
+func (c *codeset) candidates(probe *probe, among []stretch, n int) []candidate {
+	chosen := positions(among, best(c.rough(probe, among), roughPerFine*n))
+	fine := make([]float32, len(chosen))
+	for i, at := range chosen {
+		fine[i] = probe.fine(&c.codes, at)
+	}
+	var list []candidate
+	for _, i := range best(fine, n) {
+		at := chosen[i]
+		list = append(list, candidate{id: c.ids[at], estimate: fine[i], atMost: fine[i] + probe.doubt*c.scale[at]})
+	}
+	slices.SortFunc(list, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.atMost, a.atMost), cmp.Compare(a.id, b.id))
+	})
+	return list
+}
+
+// share is how many codes are worth a goroutine.
+const share = 1 << 14
+
+// rough estimates by signs alone, on as many processors as the codes are worth.
+func (c *codeset) rough(probe *probe, among []stretch) []float32 {
 	total := 0
 	for _, s := range among {
 		total += s.to - s.from
 	}
 	estimates := make([]float32, total)
-	at := 0
+	rest := estimates
+	var workers sync.WaitGroup
+	part := max(total/runtime.GOMAXPROCS(0)+1, share)
 	for _, s := range among {
-		probe.rough(&c.codes, s.from, s.to, estimates[at:])
-		at += s.to - s.from
+		for from := s.from; from < s.to; from += part {
+			to := min(from+part, s.to)
+			room := rest[:to-from]
+			rest = rest[to-from:]
+			if to-from < share {
+				probe.rough(&c.codes, from, to, room)
+			} else {
+				workers.Go(func() { probe.rough(&c.codes, from, to, room) })
+			}
+		}
 	}
-	chosen := positions(among, best(estimates, roughPerFine*n))
-	fine := make([]float32, len(chosen))
-	for i, at := range chosen {
-		fine[i] = probe.fine(&c.codes, at)
-	}
-	var ids []int64
-	for _, i := range best(fine, n) {
-		ids = append(ids, c.ids[chosen[i]])
-	}
-	return ids
+	workers.Wait()
+	return estimates
 }
 
 // positions turns indexes into what the stretches hold, in ascending order, into indexes of codes.

@@ -71,8 +71,12 @@ type probe struct {
 	signs    []uint64
 	likeness []float32      // what Σ ±p is expected to be when so many signs differ
 	base     float32        // q·mean
+	doubt    float32        // per unit of scale, what fine estimates are almost never wrong by
 	table    [][256]float32 // for each byte of a code, what its signs add up to
 }
+
+// doubts is how many standard deviations of an estimate count as never.
+const doubts = 3
 
 // newProbe makes a question of a vector of length 1.
 func (f *frame) newProbe(question []float32) *probe {
@@ -88,8 +92,12 @@ func (f *frame) newProbe(question []float32) *probe {
 			q.signs[k/64] |= 1 << (k % 64)
 		}
 	}
+	// The signs of r point |r|/scale/√dims = √(2/π) of the way to r. What of p lies across has the length that is left,
+	// and adds |p|·√(1-2/π)·scale to the standard deviation of an estimate.
+	//
 	// At an angle a, a share of a/π of the signs differs, and Σ ±p is about |p|·√(2·dims/π)·cos a.
 	full := math.Sqrt(length * 2 * float64(f.dims) / math.Pi)
+	q.doubt = float32(doubts * math.Sqrt(length*(1-2/math.Pi)))
 	for n := range q.likeness {
 		q.likeness[n] = float32(full * math.Cos(math.Pi*float64(n)/float64(f.dims)))
 	}

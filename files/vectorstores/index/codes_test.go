@@ -61,6 +61,7 @@ func TestCodesEstimateInnerProducts(t *testing.T) {
 			p := f.newProbe(q)
 			truth := float64(dotPacked(q, x))
 			require.InDelta(t, truth, p.fine(c, 0), 5/math.Sqrt(float64(dims)))
+			require.InDelta(t, truth, p.fine(c, 0), float64(p.doubt*c.scale[0]), "what is called almost never")
 			p.rough(c, 0, 1, rough)
 			require.InDelta(t, truth, float64(rough[0]+p.base), 8/math.Sqrt(float64(dims)))
 		}
@@ -85,6 +86,27 @@ func TestBestAreTheLargest(t *testing.T) {
 			require.True(t, chosen[i] || v < smallest, "%v was left out, %v was not", v, smallest)
 		}
 	})
+}
+
+// TestRoughEstimatesAreTheSameInParts compares a store's estimates, made by several goroutines, with those one by one.
+func TestRoughEstimatesAreTheSameInParts(t *testing.T) {
+	source := rand.New(rand.NewPCG(7, 8))
+	const dims, n = 64, 4 * share
+	f := newFrame(dims, make([]float32, dims))
+	set := &codeset{frame: f, codes: codes{bits: make([]uint64, n), scale: make([]float32, n), bias: make([]float32, n)}}
+	for i := range n {
+		set.bits[i], set.scale[i], set.bias[i] = source.Uint64(), source.Float32(), source.Float32()
+	}
+	p := f.newProbe(normalise(gaussian(source, dims)))
+	among := []stretch{{5, 9}, {20, 20 + share}, {2 * share, n}}
+	estimates := set.rough(p, among)
+	for _, s := range among {
+		want := make([]float32, s.to-s.from)
+		p.rough(&set.codes, s.from, s.to, want)
+		require.Equal(t, want, estimates[:len(want)])
+		estimates = estimates[len(want):]
+	}
+	require.Empty(t, estimates)
 }
 
 func TestPositionsOfStretches(t *testing.T) {

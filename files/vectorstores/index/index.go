@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"container/list"
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -44,7 +45,7 @@ type Store interface {
 	// vector is valid until fn returns.
 	ScanVectors(ctx context.Context, first, last int64, fn func(id int64, packed []byte)) error
 
-	// ReadVectors is ScanVectors for single chunks. Chunks that are gone are left out.
+	// ReadVectors is ScanVectors for single chunks, each named once, in any order. Chunks that are gone are left out.
 	ReadVectors(ctx context.Context, ids []int64, fn func(id int64, packed []byte)) error
 
 	// MatchTerms calls fn with every chunk in a range that holds at least one of the terms, the best first by BM25 (a
@@ -131,11 +132,7 @@ func (x *Index) Search(ctx context.Context, q Query) ([]Hit, error) {
 	depth := max(minDepth, depthPerHit*q.Limit)
 	best := map[place]float64{}
 	for _, question := range q.Questions {
-		lexical, err := x.rankLexical(ctx, targets, question.Text, depth)
-		if err != nil {
-			return nil, err
-		}
-		vector, err := x.rankVectors(ctx, targets, question.Vector, depth)
+		lexical, vector, err := x.rank(ctx, targets, question, depth, q.Limit)
 		if err != nil {
 			return nil, err
 		}
@@ -144,6 +141,16 @@ func (x *Index) Search(ctx context.Context, q Query) ([]Hit, error) {
 		}
 	}
 	return x.hits(ctx, targets, best, q)
+}
+
+// rank has both halves rank at the same time.
+func (x *Index) rank(ctx context.Context, targets []target, q Question, depth, limit int) (lexical, vector []ranked, err error) {
+	var other sync.WaitGroup
+	var failure error
+	other.Go(func() { lexical, failure = x.rankLexical(ctx, targets, q.Text, depth) })
+	vector, err = x.rankVectors(ctx, targets, q.Vector, depth, limit)
+	other.Wait()
+	return lexical, vector, errors.Join(failure, err)
 }
 
 // hits reads the chunks that are shown.

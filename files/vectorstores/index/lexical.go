@@ -14,6 +14,9 @@ const (
 	// matchBudget is how many matches a search may have to score, at about 2 µs each. Terms are taken from the rarest on
 	// until they fill it, so that very common ones, which tell chunks apart least, are left out in large stores.
 	matchBudget = 2000
+
+	// leastRarity is what a term that is everywhere in a store still counts, and what a question needs to say anything.
+	leastRarity = 1.0
 )
 
 // rankLexical ranks the chunks that share terms with the text. A chunk's strength is its score against the best one's,
@@ -87,16 +90,18 @@ func (x *Index) countTerms(ctx context.Context, t *target, terms []string) ([]te
 	return counts, nil
 }
 
-// tellingTerms are the terms that occur, from the rarest on, within the budget; the rarest one always.
+// tellingTerms are the terms that occur, from the rarest on, within the budget; the rarest one always. Common terms are
+// among them only when no other occurs.
 func tellingTerms(counts []termCount) []string {
 	counts = slices.DeleteFunc(slices.Clone(counts), func(c termCount) bool { return c.count == 0 })
 	slices.SortFunc(counts, func(a, b termCount) int {
-		return cmp.Or(cmp.Compare(a.count, b.count), cmp.Compare(a.term, b.term))
+		return cmp.Or(cmp.Compare(a.commonness(), b.commonness()), cmp.Compare(a.count, b.count), cmp.Compare(a.term, b.term))
 	})
 	var telling []string
 	total := 0
 	for _, c := range counts {
-		if total += c.count; total > matchBudget && len(telling) > 0 {
+		total += c.count
+		if len(telling) > 0 && (total > matchBudget || c.commonness() > counts[0].commonness()) {
 			break
 		}
 		telling = append(telling, c.term)
@@ -104,17 +109,30 @@ func tellingTerms(counts []termCount) []string {
 	return telling
 }
 
-// rarities weigh terms as BM25 does: one that half of a store's chunks hold says nothing.
+// commonness is 1 for a common term and 0 for another one.
+func (c termCount) commonness() int {
+	if commonTerms[c.term] {
+		return 1
+	}
+	return 0
+}
+
+// rarities weigh terms as BM25 does, as if there were unlikeChunks more, which hold the common terms: one that half of
+// the chunks hold counts no more than leastRarity, and a common one nothing. A term that does not occur counts as if one
+// chunk held it.
 func rarities(counts []termCount, chunks int) map[string]float64 {
 	weights := make(map[string]float64, len(counts))
 	for _, c := range counts {
-		n := float64(min(c.count, chunks))
-		weights[c.term] = max(math.Log((float64(chunks)-n+0.5)/(n+0.5)), 1e-6)
+		all, n, least := float64(chunks+unlikeChunks), float64(min(max(c.count, 1), chunks)), leastRarity
+		if commonTerms[c.term] {
+			n, least = n+unlikeChunks, 0
+		}
+		weights[c.term] = max(math.Log((all-n+0.5)/(n+0.5)), least)
 	}
 	return weights
 }
 
-// share is which part of the terms, by their weights, a chunk holds.
+// share is which part of the terms, by their weights, a chunk holds. Of a question of common terms only it is about 0.
 func (x *Index) share(ctx context.Context, id int64, weights map[string]float64) (float64, error) {
 	chunks, err := x.store.ReadChunks(ctx, []int64{id})
 	if err != nil {
@@ -128,7 +146,7 @@ func (x *Index) share(ctx context.Context, id int64, weights map[string]float64)
 		held += weights[term]
 		delete(weights, term) // the next one like it counts no more
 	}
-	return held / whole, nil
+	return held / max(whole, leastRarity), nil
 }
 
 // distinct keeps the first of equal terms, maxTerms of them at most.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"understudy/files/vectorstores/index"
+	"understudy/runs/chat/builtin"
 	"understudy/store"
 )
 
@@ -123,6 +124,49 @@ func TestScores(t *testing.T) {
 	require.Less(t, f.search(both)[0].Score, 0.8, "most of what was asked does not occur")
 	both.Questions = words("green")
 	require.InDelta(t, 1, f.search(both)[0].Score, 1e-6, "without a vector the words decide alone")
+}
+
+// TestScoresOfSmallStores asks one to three short files what one of them answers, or none. The vectors are the offline
+// model's, which take common words for a likeness.
+func TestScoresOfSmallStores(t *testing.T) {
+	texts := []string{
+		"Summanus likes tacos.\nTekakwitha likes pizza.\nFilip likes cake.\n",
+		"The annual report of the company says that revenue grew by twelve percent. The board of directors is pleased with what the sales team has done.",
+		"To reset the router, hold the button on the back until the light is red. Then enter the password that is printed on the label.",
+	}
+	for stored := 1; stored <= len(texts); stored++ {
+		f := open(t, index.Options{})
+		for i, text := range texts[:stored] {
+			f.file("vs_a", int64(i+1), index.Chunk{Text: text, Vector: builtin.Embed(text, 256)})
+		}
+		for _, c := range []struct {
+			question string
+			file     int // that answers, from 1; 0 when none does
+		}{
+			{"What does Filip like?", 1},
+			{"pizza", 1},
+			{"the revenue in the report", 2},
+			{"How do I reset the router?", 3},
+			{"router password", 3},
+			{"What is the capital of France?", 0},
+			{"who is the president of the united states", 0},
+			{"quantum entanglement", 0},
+			{"What is it of?", 0},
+		} {
+			for mode, question := range map[string]index.Question{
+				"words": {Text: c.question}, "both": {Text: c.question, Vector: builtin.Embed(c.question, 256)},
+			} {
+				for i, hit := range f.search(index.Query{Scopes: in("vs_a"), Questions: []index.Question{question}}) {
+					if int(hit.File) == c.file {
+						require.Zero(t, i, "%s of %d: %s", mode, stored, c.question)
+						require.Greater(t, hit.Score, 0.5, "%s of %d: %s", mode, stored, c.question)
+					} else {
+						require.Less(t, hit.Score, 0.3, "%s of %d: %s in file %d", mode, stored, c.question, hit.File)
+					}
+				}
+			}
+		}
+	}
 }
 
 // TestEqualsKeepTheirOrder has files of the same text, more than are asked for.

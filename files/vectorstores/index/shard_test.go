@@ -47,8 +47,8 @@ func (f *fixture) add(storeID string, key int64, vectors [][]float32) {
 	f.file(storeID, key, chunks...)
 }
 
-// nearest ranks vectors by cosine, as hits of one file of a store.
-func nearest(storeID string, key int64, vectors [][]float32, question []float32, n int) []string {
+// nearest ranks vectors by cosine, as hits of one file of vs_a.
+func nearest(key int64, vectors [][]float32, question []float32, n int) []string {
 	cosine := func(v []float32) (c float64) {
 		length := 0.0
 		for i := range v {
@@ -64,7 +64,7 @@ func nearest(storeID string, key int64, vectors [][]float32, question []float32,
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(cosine(vectors[b]), cosine(vectors[a])) })
 	places := make([]string, n)
 	for i := range places {
-		places[i] = fmt.Sprintf("%s/%d/%d", storeID, key, order[i])
+		places[i] = fmt.Sprintf("vs_a/%d/%d", key, order[i])
 	}
 	return places
 }
@@ -73,7 +73,8 @@ func nearest(storeID string, key int64, vectors [][]float32, question []float32,
 type counting struct {
 	index.Store
 	scanned atomic.Int64
-	stop    func() // called for every vector, when set
+	single  atomic.Int64 // of scanned ones no part
+	stop    func()       // called for every vector, when set
 }
 
 func (c *counting) ScanVectors(ctx context.Context, first, last int64, fn func(int64, []byte)) error {
@@ -84,6 +85,11 @@ func (c *counting) ScanVectors(ctx context.Context, first, last int64, fn func(i
 		}
 		fn(id, packed)
 	})
+}
+
+func (c *counting) ReadVectors(ctx context.Context, ids []int64, fn func(int64, []byte)) error {
+	c.single.Add(int64(len(ids)))
+	return c.Store.ReadVectors(ctx, ids, fn)
 }
 
 func counted(t testing.TB, options index.Options) (*fixture, *counting) {
@@ -101,16 +107,63 @@ func TestCodesFindWhatAScanFinds(t *testing.T) {
 	f.add("vs_a", 2, two)
 	same := 0
 	for i, question := range cloud(3, 20) {
-		want := nearest("vs_a", 1, one, question, 10)
+		want := nearest(1, one, question, 10)
 		got := found(f.search(index.Query{Scopes: []index.Scope{{StoreID: "vs_a", Files: []int64{1}}}, Questions: near(question...)}))
 		require.Equal(t, want, got, i)
 		for _, place := range found(f.search(index.Query{Scopes: in("vs_a"), Questions: near(question...)})) {
-			if slices.Contains(want, place) || slices.Contains(nearest("vs_a", 2, two, question, 10), place) {
+			if slices.Contains(want, place) || slices.Contains(nearest(2, two, question, 10), place) {
 				same++
 			}
 		}
 	}
 	require.Equal(t, 20*10, same, "the best of both files are the best of the store")
+}
+
+// TestVectorsAreReadUntilTheBestAreSure asks for few hits of a store in which 64 vectors stand out, and for more.
+func TestVectorsAreReadUntilTheBestAreSure(t *testing.T) {
+	f, reads := counted(t, index.Options{})
+	question := make([]float32, dims)
+	question[0] = 1
+	source := rand.New(rand.NewPCG(5, 5))
+	vectors := make([][]float32, 800)
+	for i := range vectors {
+		vectors[i] = make([]float32, dims)
+		for k := range vectors[i] {
+			vectors[i][k] = float32(source.NormFloat64())
+		}
+		if i < 64 {
+			vectors[i][0] = 100
+		}
+	}
+	f.add("vs_a", 1, vectors)
+	query := index.Query{Scopes: in("vs_a"), Questions: near(question...), Limit: 10}
+	f.search(query)
+	reads.single.Store(0)
+	want := nearest(1, vectors, question, 10)
+	require.Equal(t, want, found(f.search(query)))
+	require.Equal(t, int64(64), reads.single.Swap(0), "the others cannot be as near")
+	query.Limit = 60
+	hits := f.search(query)
+	require.Equal(t, nearest(1, vectors, question, 60), found(hits))
+	query.Limit = 70
+	reads.single.Store(0)
+	require.Len(t, f.search(query), 70)
+	require.Greater(t, reads.single.Load(), int64(64), "there are hits among the others")
+}
+
+// TestEqualVectorsOfLargeStoresKeepTheirOrder has more equal vectors than are read at a time.
+func TestEqualVectorsOfLargeStoresKeepTheirOrder(t *testing.T) {
+	f := open(t, index.Options{})
+	vectors := cloud(1, 600)
+	for i := 100; i < 500; i++ {
+		vectors[i] = vectors[100]
+	}
+	f.add("vs_a", 1, vectors)
+	var want []string
+	for i := range 90 {
+		want = append(want, fmt.Sprintf("vs_a/1/%d", 100+i))
+	}
+	require.Equal(t, want, found(f.search(index.Query{Scopes: in("vs_a"), Questions: near(vectors[100]...), Limit: 90})))
 }
 
 // TestCodesFollowTheStore publishes and drops files between searches.
