@@ -252,7 +252,7 @@ func (i *Importer) addChunks(e Entry) (Outcome, error) {
 			return 0, fmt.Errorf("the vector of chunk %d has %d bytes, which is no multiple of 4", c.Ordinal, len(c.Vector))
 		}
 		chunk := index.Chunk{Ordinal: c.Ordinal, Text: c.Text, Tokens: c.Tokens, Page: c.Page, Start: c.Start, End: c.End}
-		if err := insertChunk(i.tx, store, number, chunk, c.Vector); err != nil {
+		if err := insertChunk(i.tx, store, number, newChunk{chunk, termsOf(c.Text), c.Vector}); err != nil {
 			return 0, err
 		}
 	}

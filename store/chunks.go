@@ -9,15 +9,33 @@ import (
 	"understudy/files/vectorstores/index"
 )
 
+// newChunk is a chunk with what its rows hold that takes time to make, and is therefore made before the transaction.
+type newChunk struct {
+	index.Chunk
+	terms  string
+	packed []byte // nil for a chunk without a vector
+}
+
+func newChunks(chunks []index.Chunk) []newChunk {
+	made := make([]newChunk, len(chunks))
+	for i, c := range chunks {
+		made[i] = newChunk{Chunk: c, terms: termsOf(c.Text), packed: index.Pack(c.Vector)}
+	}
+	return made
+}
+
+// termsOf are the terms of a text as the full-text table takes them.
+func termsOf(text string) string { return strings.Join(index.Terms(text), " ") }
+
 // insertChunks adds chunks to a file of a store. They are found when the file is published; until then they may come in
 // several batches, each chunk once.
-func insertChunks(tx *Tx, storeID string, fileSeq int64, chunks []index.Chunk) error {
+func insertChunks(tx *Tx, storeID string, fileSeq int64, chunks []newChunk) error {
 	store, number, err := chunkFile(tx, storeID, fileSeq)
 	if err != nil {
 		return err
 	}
 	for _, c := range chunks {
-		if err := insertChunk(tx, store, number, c, index.Pack(c.Vector)); err != nil {
+		if err := insertChunk(tx, store, number, c); err != nil {
 			return err
 		}
 	}
@@ -25,8 +43,8 @@ func insertChunks(tx *Tx, storeID string, fileSeq int64, chunks []index.Chunk) e
 	return err
 }
 
-// insertChunk adds a chunk at its place, with its packed vector, nil for none.
-func insertChunk(tx *Tx, store, number int64, c index.Chunk, packed []byte) error {
+// insertChunk adds a chunk at its place.
+func insertChunk(tx *Tx, store, number int64, c newChunk) error {
 	id, err := index.ID(store, number, c.Ordinal)
 	if err != nil {
 		return err
@@ -35,13 +53,13 @@ func insertChunk(tx *Tx, store, number int64, c index.Chunk, packed []byte) erro
 		id, c.Tokens, c.Page, c.Start, c.End, c.Text); err != nil {
 		return err
 	}
-	if _, err := tx.Exec("INSERT INTO chunk_terms (rowid, terms) VALUES ($1, $2)", id, strings.Join(index.Terms(c.Text), " ")); err != nil {
+	if _, err := tx.Exec("INSERT INTO chunk_terms (rowid, terms) VALUES ($1, $2)", id, c.terms); err != nil {
 		return err
 	}
-	if packed == nil {
+	if c.packed == nil {
 		return nil
 	}
-	_, err = tx.Exec("INSERT INTO chunk_vectors (id, vector) VALUES ($1, $2)", id, packed)
+	_, err = tx.Exec("INSERT INTO chunk_vectors (id, vector) VALUES ($1, $2)", id, c.packed)
 	return err
 }
 
@@ -133,7 +151,8 @@ func dropStoreChunks(tx *Tx, storeID string) error {
 
 // AddChunks is insertChunks in a transaction of its own.
 func (db *DB) AddChunks(ctx context.Context, storeID string, fileSeq int64, chunks []index.Chunk) error {
-	return db.Write(ctx, func(_ context.Context, tx *Tx) error { return insertChunks(tx, storeID, fileSeq, chunks) })
+	made := newChunks(chunks)
+	return db.Write(ctx, func(_ context.Context, tx *Tx) error { return insertChunks(tx, storeID, fileSeq, made) })
 }
 
 // PublishChunks is publishChunks in a transaction of its own.

@@ -94,6 +94,7 @@ func held(tx *Tx, w *vectorstores.Work) (*fileRow, error) {
 
 // StoreChunks implements vectorstores.Store.
 func (db *DB) StoreChunks(ctx context.Context, w *vectorstores.Work, of vectorstores.Embedding, chunks []index.Chunk) error {
+	made := newChunks(chunks)
 	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
 		if _, err := held(tx, w); err != nil {
 			return err
@@ -108,7 +109,7 @@ func (db *DB) StoreChunks(ctx context.Context, w *vectorstores.Work, of vectorst
 		} else if n, err := countChunks(tx, w.Seq); err != nil || n != chunks[0].Ordinal {
 			return errors.Join(err, vectorstores.ErrLost)
 		}
-		return insertChunks(tx, w.StoreID, w.Seq, chunks)
+		return insertChunks(tx, w.StoreID, w.Seq, made)
 	})
 }
 
