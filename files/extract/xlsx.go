@@ -3,6 +3,7 @@ package extract
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 
@@ -102,7 +103,7 @@ func (o *office) checkPart(name string, part *zip.File, buffer []byte) error {
 		switch {
 		case run > maxCell:
 			return tooLarge("a cell has more than %d MB", maxCell>>20)
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return o.damaged(name, err)
