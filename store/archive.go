@@ -58,6 +58,10 @@ var archived = []archivedTable{
 	{kind: "vector_store", table: "vector_stores", key: []string{"id"}, order: "seq", renumber: true, body: true},
 	{kind: "vector_store.file_batch", table: "vector_store_batches", key: []string{"id"}, order: "seq", renumber: true, body: true, parent: "vector_store", parentID: "store_id"},
 	{kind: storeFileKind, table: "vector_store_files", key: []string{"store_id", "id"}, order: "seq", renumber: true, body: true, parent: "vector_store", parentID: "store_id"},
+	{
+		kind: "vector_store.file_batch.file", table: "vector_store_batch_files", key: []string{"batch_id", "file_id"},
+		order: "batch_id, file_id", unowned: true, parent: "vector_store", parentID: "store_id",
+	},
 	{kind: "thread", table: "threads", key: []string{"id"}, order: "seq", renumber: true, body: true},
 	{kind: "thread.message", table: "messages", key: []string{"id"}, order: "thread_id, seq", body: true, parent: "thread", parentID: "thread_id"},
 	{

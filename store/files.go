@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"understudy/api/wire"
@@ -36,17 +37,30 @@ func (db *DB) File(ctx context.Context, project, id string) (json.RawMessage, st
 
 // DeleteFile implements files.Store.
 func (db *DB) DeleteFile(ctx context.Context, project, id string) (blob string, err error) {
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
-		row := tx.QueryRow("SELECT blob FROM files WHERE id = $1 AND project_id = $2 AND body IS NOT NULL", id, project)
-		if err := row.Scan(&blob); err != nil {
-			return notFound(err)
-		}
-		if err := detachEverywhere(tx, id); err != nil {
+	return db.removeFile(ctx, "id = $1 AND project_id = $2", id, project)
+}
+
+// removeFile deletes the file that a condition selects. The stores it is in
+// lose it before, in pieces, the last along with the file.
+func (db *DB) removeFile(ctx context.Context, where string, args ...any) (blob string, err error) {
+	for more := true; more; {
+		err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
+			var id string
+			row := tx.QueryRow("SELECT id, blob FROM files WHERE "+where+" AND body IS NOT NULL", args...)
+			if err := row.Scan(&id, &blob); err != nil {
+				return notFound(err)
+			}
+			if more, err = detachEverywhere(tx, id); err != nil || more {
+				return err
+			}
+			_, err := tx.Exec("UPDATE files SET body = NULL WHERE id = $1", id)
 			return err
+		})
+		if err != nil {
+			return "", err
 		}
-		return filesTable.remove(tx, project, id)
-	})
-	return blob, err
+	}
+	return blob, nil
 }
 
 // Files implements files.Store.
@@ -80,27 +94,22 @@ func (db *DB) MissingFile(ctx context.Context, project string, ids []string) (st
 
 // ExpireFiles implements files.Store.
 func (db *DB) ExpireFiles(ctx context.Context, now time.Time) (blobs []string, err error) {
-	const expired = "expires_at IS NOT NULL AND expires_at <= $1 AND body IS NOT NULL"
-	if blobs, err = readStrings(db.Read(ctx), "SELECT blob FROM files WHERE "+expired, now.Unix()); err != nil || len(blobs) == 0 {
+	const expired = "expires_at IS NOT NULL AND expires_at <= $1"
+	ids, err := readStrings(db.Read(ctx), "SELECT id FROM files WHERE "+expired+" AND body IS NOT NULL", now.Unix())
+	if err != nil {
 		return nil, err
 	}
-	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
-		if blobs, err = readStrings(tx, "SELECT blob FROM files WHERE "+expired, now.Unix()); err != nil {
-			return err
+	for _, id := range ids {
+		blob, err := db.removeFile(ctx, expired+" AND id = $2", now.Unix(), id)
+		if errors.Is(err, wire.ErrNotFound) { // somebody deleted it meanwhile
+			continue
 		}
-		ids, err := readStrings(tx, "SELECT id FROM files WHERE "+expired, now.Unix())
 		if err != nil {
-			return err
+			return blobs, err
 		}
-		for _, id := range ids {
-			if err := detachEverywhere(tx, id); err != nil {
-				return err
-			}
-		}
-		_, err = tx.Exec("UPDATE files SET body = NULL WHERE "+expired, now.Unix())
-		return err
-	})
-	return blobs, err
+		blobs = append(blobs, blob)
+	}
+	return blobs, nil
 }
 
 // Blobs implements files.Store.

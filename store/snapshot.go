@@ -73,15 +73,12 @@ func complaints(ctx context.Context, pool *sql.DB) (string, error) {
 
 // ForgetBlob deletes the files and the parts of uploads whose content is a blob.
 func (db *DB) ForgetBlob(ctx context.Context, blob string) error {
+	_, err := db.removeFile(ctx, "blob = $1", blob)
+	if !errors.Is(err, wire.ErrNotFound) {
+		return err
+	}
 	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
-		var project, id string
-		err := tx.QueryRow("SELECT project_id, id FROM files WHERE blob = $1 AND body IS NOT NULL", blob).Scan(&project, &id)
-		switch err = notFound(err); {
-		case err == nil:
-			err = errors.Join(detachEverywhere(tx, id), filesTable.remove(tx, project, id))
-		case errors.Is(err, wire.ErrNotFound):
-			_, err = tx.Exec("DELETE FROM upload_parts WHERE blob = $1", blob)
-		}
+		_, err := tx.Exec("DELETE FROM upload_parts WHERE blob = $1", blob)
 		return err
 	})
 }

@@ -168,6 +168,7 @@ func expireVectorStore(tx *Tx, id string) error {
 // storePurges remove a batch each of what a deleted store held.
 var storePurges = []string{
 	"DELETE FROM vector_store_files WHERE seq IN (SELECT seq FROM vector_store_files WHERE store_id = $1 LIMIT $2)",
+	"DELETE FROM vector_store_batch_files WHERE (batch_id, file_id) IN (SELECT batch_id, file_id FROM vector_store_batch_files WHERE store_id = $1 LIMIT $2)",
 	"DELETE FROM vector_store_batches WHERE seq IN (SELECT seq FROM vector_store_batches WHERE store_id = $1 LIMIT $2)",
 }
 

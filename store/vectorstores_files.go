@@ -6,79 +6,11 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"time"
 
 	"understudy/api/wire"
 	"understudy/files"
 	"understudy/files/vectorstores"
 )
-
-// detached is the status of a row whose file is no longer in the store.
-const detached = "deleted"
-
-// AttachFiles implements vectorstores.Store.
-func (db *DB) AttachFiles(ctx context.Context, project, storeID string, list []vectorstores.NewFile, batch *vectorstores.FileBatch, now time.Time) (body json.RawMessage, err error) {
-	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
-		if err := requireUsable(tx, project, storeID); err != nil {
-			return err
-		}
-		var batchID *string
-		if batch != nil {
-			batchID = &batch.ID
-		}
-		if body, err = attachFiles(tx, project, storeID, list, batchID, now.Unix()); err != nil || batch == nil {
-			return err
-		}
-		body, err = insertBatch(tx, project, batch)
-		return err
-	})
-	return body, err
-}
-
-// attachFiles adds files to a store that may take them, and answers the last. A
-// file that the store has is taken out of it first.
-func attachFiles(tx *Tx, project, storeID string, list []vectorstores.NewFile, batchID *string, createdAt int64) (body json.RawMessage, err error) {
-	counts := newCensus()
-	for _, f := range list {
-		old, err := liveRow(tx, storeID, f.FileID)
-		if err != nil {
-			return nil, err
-		}
-		if old != nil {
-			if err := old.detach(tx, counts); err != nil {
-				return nil, err
-			}
-		}
-		if body, err = insertStoreFile(tx, project, f.Build(storeID, createdAt), batchID); err != nil {
-			return nil, err
-		}
-		counts.store(storeID).add(vectorstores.InProgress, 1) // the batch counts its files itself
-	}
-	return body, counts.write(tx)
-}
-
-func insertStoreFile(tx *Tx, project string, f *vectorstores.StoreFile, batchID *string) (json.RawMessage, error) {
-	body, err := wire.Marshal(f)
-	if err != nil {
-		return nil, err
-	}
-	attributes, err := attributesColumn(f.Attributes)
-	if err != nil {
-		return nil, err
-	}
-	_, err = tx.Exec("INSERT INTO vector_store_files (project_id, store_id, id, batch_id, status, attributes, body) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-		project, f.VectorStoreID, f.ID, batchID, string(f.Status), attributes, string(body))
-	return body, err
-}
-
-// attributesColumn is null for a file without any, which most are.
-func attributesColumn(a vectorstores.Attributes) (any, error) {
-	if len(a) == 0 {
-		return nil, nil
-	}
-	text, err := wire.Marshal(a)
-	return string(text), err
-}
 
 // inStore is the condition that a row belongs to a store of a project that
 // still exists; the row's table must be named o.
@@ -94,7 +26,7 @@ func (db *DB) StoreFiles(ctx context.Context, project, storeID string, q vectors
 	all := listing{table: "vector_store_files", where: "store_id = $1", args: []any{storeID}}
 	shown := listing{table: "vector_store_files", where: "store_id = $1 AND project_id = $2", args: []any{storeID, project}}
 	if q.BatchID != "" { // the expression keeps the planner from walking the whole store for a small batch
-		shown = listing{table: "vector_store_files", where: "store_id || '' = $1 AND project_id = $2 AND batch_id = $3", args: []any{storeID, project, q.BatchID}}
+		shown = listing{table: "vector_store_files", where: "store_id || '' = $1 AND project_id = $2 AND " + ofBatch, args: []any{storeID, project, q.BatchID}}
 	}
 	if q.Status != "" {
 		column := "status"
@@ -134,21 +66,6 @@ func (db *DB) DetachFile(ctx context.Context, project, storeID, fileID string) e
 		}
 		return counts.write(tx)
 	})
-}
-
-// detachEverywhere takes a file that is deleted out of every store.
-func detachEverywhere(tx *Tx, fileID string) error {
-	rows, err := readFileRows(tx, "id = $1 AND body IS NOT NULL", fileID)
-	if err != nil || len(rows) == 0 {
-		return err
-	}
-	counts := newCensus()
-	for _, row := range rows {
-		if err := row.detach(tx, counts); err != nil {
-			return err
-		}
-	}
-	return counts.write(tx)
 }
 
 // FileNames implements vectorstores.Store.

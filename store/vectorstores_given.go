@@ -58,7 +58,8 @@ func attachMissing(tx *Tx, project, storeID string, list []vectorstores.NewFile,
 			missing = append(missing, f)
 		}
 	}
-	_, err := attachFiles(tx, project, storeID, missing, nil, at)
+	a := attachment{tx: tx, project: project, storeID: storeID, at: at}
+	_, err := a.attach(missing)
 	return err
 }
 

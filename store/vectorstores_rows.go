@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"understudy/api/wire"
 	"understudy/files/vectorstores"
@@ -70,41 +71,63 @@ func (r *fileRow) save(tx *Tx) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = tx.Exec("UPDATE vector_store_files SET status = $1, lexical = $2, attributes = $3, body = $4 WHERE seq = $5",
-		string(r.file.Status), flag(r.lexical), attributes, string(body), r.seq)
+	_, err = tx.Exec("UPDATE vector_store_files SET status = $1, batch_id = $2, lexical = $3, attributes = $4, body = $5 WHERE seq = $6",
+		string(r.file.Status), r.batchID, flag(r.lexical), attributes, string(body), r.seq)
 	return body, err
 }
 
-// move gives the file another status, which its store and batch count.
-func (r *fileRow) move(tx *Tx, counts *census, to vectorstores.Status) error {
-	r.count(counts, -1)
-	r.file.Status = to
-	r.count(counts, 1)
-	_, err := r.save(tx)
+// change edits the file, its status too, which its store and batches count.
+func (r *fileRow) change(tx *Tx, counts *census, edit func()) error {
+	batches, err := r.batches(tx)
+	if err != nil {
+		return err
+	}
+	r.count(counts, batches, -1)
+	edit()
+	r.count(counts, batches, 1)
+	_, err = r.save(tx)
 	return err
 }
 
 // count counts the file n times as what it is now.
-func (r *fileRow) count(counts *census, n int) {
+func (r *fileRow) count(counts *census, batches []string, n int) {
 	store := counts.store(r.file.VectorStoreID)
 	store.add(r.file.Status, n)
 	store.usage += int64(n) * r.file.UsageBytes
-	if r.batchID != nil {
-		counts.batch(*r.batchID).add(r.file.Status, n)
+	for _, id := range batches {
+		counts.batch(id).add(r.file.Status, n)
 	}
 }
 
-// detach takes the file out of its store. Its batch keeps what became of it; a
+// batches are those that wait for a file in progress, its own first. What has
+// ended changes the counts of none.
+func (r *fileRow) batches(tx *Tx) ([]string, error) {
+	if r.file.Status != vectorstores.InProgress {
+		return nil, nil
+	}
+	ids, err := readStrings(tx, "SELECT batch_id FROM vector_store_batch_files WHERE store_id = $1 AND file_id = $2", r.file.VectorStoreID, r.file.ID)
+	if r.batchID != nil {
+		ids = slices.Insert(ids, 0, *r.batchID)
+	}
+	return ids, err
+}
+
+// detach takes the file out of its store. Its batches keep what became of it; a
 // file that was still to be indexed counts as cancelled there.
 func (r *fileRow) detach(tx *Tx, counts *census) error {
+	batches, err := r.batches(tx)
+	if err != nil {
+		return err
+	}
 	store := counts.store(r.file.VectorStoreID)
 	store.add(r.file.Status, -1)
 	store.usage -= r.file.UsageBytes
 	store.review = store.review || r.lexical
-	if r.batchID != nil && r.file.Status == vectorstores.InProgress {
-		batch := counts.batch(*r.batchID)
-		batch.add(vectorstores.InProgress, -1)
-		batch.add(vectorstores.Cancelled, 1)
+	for _, id := range batches {
+		counts.batch(id).cancelOne()
+	}
+	if _, err := tx.Exec("DELETE FROM vector_store_batch_files WHERE store_id = $1 AND file_id = $2", r.file.VectorStoreID, r.file.ID); err != nil {
+		return err
 	}
 	if _, err := tx.Exec("UPDATE vector_store_files SET status = $1, lexical = 0, attributes = NULL, body = NULL WHERE seq = $2", detached, r.seq); err != nil {
 		return err
@@ -141,6 +164,12 @@ func recountOf(all map[string]*recount, id string) *recount {
 }
 
 func (r *recount) add(status vectorstores.Status, n int) { r.statuses[status] += n }
+
+// cancelOne counts a file as cancelled that was in progress.
+func (r *recount) cancelOne() {
+	r.add(vectorstores.InProgress, -1)
+	r.add(vectorstores.Cancelled, 1)
+}
 
 // write brings every count up to date. A store that is gone counts no more.
 func (c *census) write(tx *Tx) error {

@@ -147,11 +147,11 @@ func (db *DB) FinishFile(ctx context.Context, w *vectorstores.Work, done vectors
 		if err != nil {
 			return err
 		}
-		row.count(counts, -1)
-		row.file.Status, row.file.UsageBytes, row.file.LastError, row.lexical = to, done.Usage, done.Err, done.Lexical
-		row.count(counts, 1)
 		counts.store(w.StoreID).review, counts.store(w.StoreID).foreign = done.Lexical, done.Foreign
-		if _, err := row.save(tx); err != nil {
+		err = row.change(tx, counts, func() {
+			row.file.Status, row.file.UsageBytes, row.file.LastError, row.lexical = to, done.Usage, done.Err, done.Lexical
+		})
+		if err != nil {
 			return err
 		}
 		return counts.write(tx)

@@ -152,7 +152,8 @@ func (s *Service) Searchable(ctx context.Context, project string, ids []string) 
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !extract.Supported(names[id]) }), err
 }
 
-// Attach adds a file to a store and returns it, in progress.
+// Attach adds a file to a store and returns it, in progress unless the store
+// has it already.
 func (s *Service) Attach(ctx context.Context, project, storeID string, f NewFile) (json.RawMessage, error) {
 	if err := s.CheckSearchable(ctx, project, "file_id", []string{f.FileID}); err != nil {
 		return nil, err

@@ -28,8 +28,12 @@ type Store interface {
 	// not after now, and answers whether there was one.
 	ExpireVectorStores(ctx context.Context, now time.Time) (bool, error)
 
-	// AttachFiles adds files to a store; one that it has is begun anew. The
-	// batch is nil for a file that came alone. It answers the batch, or the file.
+	// AttachFiles adds files to a store. One that it has keeps its attributes
+	// unless there are new ones. One that is completed stays so, when its chunking
+	// is the same and vectors are not lacking; one in progress goes on, for all
+	// who attached it; every other is begun anew. The batch is nil for a file that
+	// came alone, or counts all files as in progress. It answers the batch, or the
+	// file.
 	AttachFiles(ctx context.Context, project, storeID string, list []NewFile, batch *FileBatch, now time.Time) (json.RawMessage, error)
 	StoreFile(ctx context.Context, project, storeID, fileID string) (json.RawMessage, error)
 	StoreFiles(ctx context.Context, project, storeID string, q FileQuery) (wire.List, error)
@@ -41,7 +45,8 @@ type Store interface {
 	FileText(ctx context.Context, project, storeID, fileID string) (string, error)
 
 	FileBatch(ctx context.Context, project, storeID, id string) (json.RawMessage, error)
-	// CancelFileBatch cancels the files of a batch that are in progress.
+	// CancelFileBatch cancels the files of a batch that are in progress, except
+	// those that were attached without it too, which leave it and go on.
 	CancelFileBatch(ctx context.Context, project, storeID, id string) (json.RawMessage, error)
 
 	// Embedding answers what the vectors of a store are of, the zero value
