@@ -44,10 +44,20 @@ func recountBatch(tx *Tx, id string, change *recount) error {
 const ofBatch = `seq IN (SELECT seq FROM vector_store_files WHERE batch_id = $3 UNION ALL
 	SELECT f.seq FROM vector_store_batch_files b JOIN vector_store_files f ON f.store_id = b.store_id AND f.id = b.file_id AND f.body IS NOT NULL WHERE b.batch_id = $3)`
 
-// CancelFileBatch implements vectorstores.Store, in pieces: the last is the one
-// that is answered.
+// CancelFileBatch implements vectorstores.Store, in pieces. The last goes along
+// with the answer.
 func (db *DB) CancelFileBatch(ctx context.Context, project, storeID, id string) (body json.RawMessage, err error) {
 	for more := true; more; {
+		if body, err = readBatch(db.Read(ctx), project, storeID, id); err != nil {
+			return nil, err
+		}
+		var b vectorstores.FileBatch
+		if err := json.Unmarshal(body, &b); err != nil {
+			return nil, err
+		}
+		if b.FileCounts.InProgress <= detachPiece {
+			break
+		}
 		err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
 			more, err = cancelFiles(tx, project, storeID, id)
 			return err
@@ -57,6 +67,9 @@ func (db *DB) CancelFileBatch(ctx context.Context, project, storeID, id string) 
 		}
 	}
 	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
+		if _, err = cancelFiles(tx, project, storeID, id); err != nil {
+			return err
+		}
 		body, err = readBatch(tx, project, storeID, id)
 		return err
 	})
