@@ -41,12 +41,13 @@ func (s *server) routes() http.Handler {
 // match, by their method (nil = any) and the fixed segments of the path. To ask
 // the expressions of all routes would be most of what it costs to answer a GET.
 func fitting(template string, methods []string) mux.MatcherFunc {
+	prefix, _, _ := strings.Cut(template, "{")
 	return func(r *http.Request, _ *mux.RouteMatch) bool {
 		path := r.URL.RawPath
 		if path == "" {
 			path = r.URL.Path
 		}
-		return (methods == nil || slices.Contains(methods, r.Method)) && fits(template, path)
+		return strings.HasPrefix(path, prefix) && (methods == nil || slices.Contains(methods, r.Method)) && fits(template, path)
 	}
 }
 

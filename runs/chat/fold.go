@@ -76,7 +76,7 @@ func (c chunk) failed() bool {
 		return readError(c.err).says()
 	case !isEmpty(c.err):
 		return true
-	case isString(c.object) && stringOf(c.object) == "error", isString(c.kind) && stringOf(c.kind) == "error":
+	case string(c.object) == `"error"`, string(c.kind) == `"error"`:
 		return true
 	}
 	if isEmpty(c.choices) && isString(c.message) {
