@@ -141,13 +141,15 @@ func (c *call) stream(watch *runs.Watch) error {
 // silence tells when nothing was sent for keepAlive. It looks at the clock for
 // each event, which costs less than setting a timer anew.
 type silence struct {
+	now   func() time.Time
 	since time.Time
 	timer *time.Timer
 	over  atomic.Bool // the timer has gone off
 }
 
 func newSilence(wake func()) *silence {
-	s := &silence{since: time.Now()}
+	s := &silence{now: time.Now} //nolint:forbidigo // the timer goes by this clock
+	s.since = s.now()
 	s.timer = time.AfterFunc(keepAlive, func() {
 		s.over.Store(true)
 		wake()
@@ -157,7 +159,7 @@ func newSilence(wake func()) *silence {
 
 // broken begins the silence anew.
 func (s *silence) broken() {
-	s.since = time.Now()
+	s.since = s.now()
 	if s.over.Swap(false) {
 		s.timer.Reset(keepAlive)
 	}
@@ -168,7 +170,7 @@ func (s *silence) tooLong() bool {
 	if !s.over.Load() {
 		return false
 	}
-	left := keepAlive - time.Since(s.since)
+	left := keepAlive - s.now().Sub(s.since)
 	if left > 0 {
 		s.over.Store(false)
 		s.timer.Reset(left)
