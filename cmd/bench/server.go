@@ -73,7 +73,7 @@ func (b *bench) configuration() (path string, err error) {
 		return "", err
 	}
 	var text strings.Builder
-	text.WriteString("upstreams:\n")
+	text.WriteString("limits: {runs: 8192}\nupstreams:\n")
 	for _, way := range ways {
 		fmt.Fprintf(&text, "  - {name: %s, base_url: \"%s/%[1]s\", auth: none, max_concurrent: 4096}\n", way, upstream.base)
 	}
