@@ -14,7 +14,7 @@ import (
 )
 
 // rowsOfRetrieval are numbered from 1.
-var rowsOfRetrieval = retrievalPlan{dims: 1536, sizes: []int{1_000, 10_000, 100_000}, searches: 12, foreign: 1}.rows()
+var rowsOfRetrieval = retrievalPlan{dims: 1536, sizes: []int{1_000, 10_000, 100_000}, searches: 12, foreign: 1, ingest: 1 << 18}.rows()
 
 // retrievalPlan says how large the measurement is.
 type retrievalPlan struct {
@@ -22,11 +22,13 @@ type retrievalPlan struct {
 	sizes    []int // chunks of the clustered stores, rising
 	searches int   // timed in a round, by the index and by the full scan
 	foreign  int   // timed in a round by sqlite-vec, which takes longest
+	ingest   int   // bytes of each type's files that a round reads, at least
 }
 
-// rows are the quality, a row for each store, of which the largest clustered one is judged, and how searches grow.
+// rows are the quality, a row for each store, of which the largest clustered one is judged, how searches grow, and how
+// fast files are read in.
 func (p retrievalPlan) rows() []row {
-	rows := []row{{"150 questions about documentation", qualityFigures, quality}}
+	rows := []row{{"150 questions about documentation", qualityFigures(), quality}}
 	var clustered []func(context.Context, *bench) (*timed, error)
 	largest := len(p.sizes) - 1
 	for i, n := range p.sizes {
@@ -36,7 +38,7 @@ func (p retrievalPlan) rows() []row {
 	isotropic := p.timing(isotropicRecipe, p.sizes[largest])
 	rows = append(rows, storeRow(fmt.Sprintf("%d chunks, isotropic", p.sizes[largest]), false, false, isotropic))
 	small, large := p.sizes[largest-1], p.sizes[largest]
-	return append(rows, row{
+	rows = append(rows, row{
 		fmt.Sprintf("vector search p50 of %d chunks / of %d", large, small),
 		[]figure{{must: atMost(float64(large)/float64(small), "")}},
 		func(ctx context.Context, b *bench) ([][]float64, error) {
@@ -52,6 +54,7 @@ func (p retrievalPlan) rows() []row {
 			return [][]float64{growth}, nil
 		},
 	})
+	return append(rows, ingestionRow(p.ingest))
 }
 
 // timing makes a store of a recipe and times its searches, once.

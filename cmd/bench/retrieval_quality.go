@@ -12,15 +12,21 @@ import (
 // builtinDims is how long the offline model's vectors are unless a client asks otherwise.
 const builtinDims = 256
 
-var qualityFigures = []figure{
-	{name: "hybrid recall@5 - the better half's", must: atLeast(-0.01, "")},
-	{name: "hybrid nDCG@10 - the better half's", must: atLeast(-0.01, "")},
-	{name: "lexical recall@5"},
-	{name: "nDCG@10"},
-	{name: "vector recall@5"},
-	{name: "nDCG@10"},
-	{name: "hybrid recall@5"},
-	{name: "nDCG@10"},
+// kindsOfQuestions are indextest's.
+var kindsOfQuestions = []string{"identifier", "keyword", "paraphrase"}
+
+// qualityFigures are those of all questions, of which the hybrid ones are judged, and those of each kind.
+func qualityFigures() []figure {
+	figures := []figure{
+		{name: "hybrid recall@5 - the better half's", must: atLeast(-0.01, "")},
+		{name: "hybrid nDCG@10 - the better half's", must: atLeast(-0.01, "")},
+	}
+	for _, kind := range append([]string{"all"}, kindsOfQuestions...) {
+		for _, way := range []string{"lexical", "vector", "hybrid"} {
+			figures = append(figures, figure{name: kind + ", " + way + ": recall@5"}, figure{name: "nDCG@10"})
+		}
+	}
+	return figures
 }
 
 // quality asks the corpus's questions by words, by vectors and by both. The vectors are the offline model's hashed word
@@ -31,20 +37,19 @@ func quality(ctx context.Context, b *bench) (values [][]float64, err error) {
 		return nil, err
 	}
 	err = withDatabase(ctx, b.work, func(db *store.DB, _ string) error {
-		embed := func(text string) []float32 { return builtin.Embed(text, builtinDims) }
 		const storeID = "vs_docs"
-		places, err := corpus.Fill(ctx, db, storeID, embed)
+		places, err := corpus.Fill(ctx, db, storeID, embedOffline)
 		if err != nil {
 			return err
 		}
 		searched := index.New(db, index.Options{})
-		var all [3]indextest.Quality
+		ways := make([][]indextest.Quality, 3) // of all questions first, then of each kind
 		for i, ask := range []func(text string) index.Question{
 			func(text string) index.Question { return index.Question{Text: text} },
-			func(text string) index.Question { return index.Question{Vector: embed(text)} },
-			func(text string) index.Question { return index.Question{Text: text, Vector: embed(text)} },
+			func(text string) index.Question { return index.Question{Vector: embedOffline(text)} },
+			func(text string) index.Question { return index.Question{Text: text, Vector: embedOffline(text)} },
 		} {
-			all[i], err = corpus.Measure(func(q indextest.Question) ([]int, error) {
+			ways[i], err = qualityByKind(corpus, func(q indextest.Question) ([]int, error) {
 				hits, err := searched.Search(ctx, index.Query{
 					Scopes: []index.Scope{{StoreID: storeID}}, Questions: []index.Question{ask(q.Text)}, Limit: 10,
 				})
@@ -54,14 +59,38 @@ func quality(ctx context.Context, b *bench) (values [][]float64, err error) {
 				return err
 			}
 		}
-		lexical, vector, hybrid := all[0], all[1], all[2]
+		lexical, vector, hybrid := ways[0][0], ways[1][0], ways[2][0]
 		values = [][]float64{
 			{hybrid.Recall5 - max(lexical.Recall5, vector.Recall5)}, {hybrid.NDCG10 - max(lexical.NDCG10, vector.NDCG10)},
 		}
-		for _, q := range all {
-			values = append(values, []float64{q.Recall5}, []float64{q.NDCG10})
+		for kind := range ways[0] {
+			for _, way := range ways {
+				values = append(values, []float64{way[kind].Recall5}, []float64{way[kind].NDCG10})
+			}
 		}
 		return nil
 	})
 	return values, err
+}
+
+// embedOffline is the offline model's vector of a text.
+func embedOffline(text string) []float32 {
+	return builtin.Embed(text, builtinDims)
+}
+
+// qualityByKind measures all questions, and those of each kind.
+func qualityByKind(corpus *indextest.Corpus, ask func(indextest.Question) ([]int, error)) ([]indextest.Quality, error) {
+	all, err := corpus.Measure(ask)
+	if err != nil {
+		return nil, err
+	}
+	list := []indextest.Quality{all}
+	for _, kind := range kindsOfQuestions {
+		one, err := corpus.Of(kind).Measure(ask)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	return list, nil
 }

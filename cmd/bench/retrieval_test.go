@@ -13,8 +13,8 @@ import (
 // TestRetrievalRows measures stores far too small to judge.
 func TestRetrievalRows(t *testing.T) {
 	b := &bench{settings: settings{rounds: 2}, work: t.TempDir()}
-	rows := retrievalPlan{dims: 128, sizes: []int{200, 1200}, searches: 3, foreign: 1}.rows()
-	require.Len(t, rows, 5)
+	rows := retrievalPlan{dims: 128, sizes: []int{200, 1200}, searches: 3, foreign: 1, ingest: 1}.rows()
+	require.Len(t, rows, 6)
 	for _, row := range rows[1:] { // the first one is a test of package index
 		values, err := row.measure(t.Context(), b)
 		require.NoError(t, err)

@@ -99,6 +99,11 @@ func (c *Corpus) addQuestion(line string) error {
 	return nil
 }
 
+// Of is the corpus with the questions of one kind.
+func (c *Corpus) Of(kind string) *Corpus {
+	return &Corpus{Passages: c.Passages, Questions: slices.DeleteFunc(slices.Clone(c.Questions), func(q Question) bool { return q.Kind != kind })}
+}
+
 // Quality is how well questions were answered, each figure from 0 to 1.
 type Quality struct {
 	Recall5 float64 // which part of the answers was among the first five
