@@ -22,6 +22,7 @@ func TestHelpTeaches(t *testing.T) {
 		"import": {"understudy import --dry-run understudy.ndjson", "<path>", "--project=NAME", "assistants-thread-export/v1"},
 
 		"backup":  {"understudy backup /backups/understudy-2026-11-22.tar", "<file>"},
+		"erase":   {"understudy erase --older-than 90d > receipt.json", "--user=NAME"},
 		"restore": {"understudy restore --data ./restored", "<file>"},
 
 		"upstreams check": {"understudy upstreams check --config understudy.yaml", "UNDERSTUDY_UPSTREAM_KEY", "--timeout", "The default is 30s."},

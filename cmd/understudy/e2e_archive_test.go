@@ -24,6 +24,7 @@ func TestArchives(t *testing.T) {
 		"damage":       testDamagedArchive,
 		"a dump":       testDump,
 		"a backup":     testBackup,
+		"erasing":      testErase,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

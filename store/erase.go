@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"understudy/api/wire"
+	"understudy/threads"
+)
+
+// ErasedThread says what a thread that was erased, or would be, held.
+type ErasedThread struct {
+	ID           string   `json:"id"`
+	Project      string   `json:"project"`
+	Messages     int      `json:"messages"`
+	Runs         int      `json:"runs"`
+	Steps        int      `json:"steps"`
+	ModelCalls   int      `json:"model_calls"`
+	Files        []string `json:"files_named"`         // by its messages and its tools; they are still there
+	VectorStores []string `json:"vector_stores_named"` // by its tools; they are still there
+}
+
+// heldThread is a thread that may be erased.
+type heldThread struct {
+	project string
+	thread  threads.Thread
+}
+
+// ThreadsToErase describes the threads, of all projects, that match. lastActive is when the newest message was created,
+// or the thread itself, in unix seconds.
+func (db *DB) ThreadsToErase(ctx context.Context, match func(project string, t *threads.Thread, lastActive int64) bool) ([]ErasedThread, error) {
+	var found []ErasedThread
+	err := db.View(ctx, func(r Reader) error {
+		held, err := heldThreads(r)
+		if err != nil {
+			return err
+		}
+		for _, h := range held {
+			last, err := lastActive(r, &h.thread)
+			if err != nil {
+				return err
+			}
+			if !match(h.project, &h.thread, last) {
+				continue
+			}
+			described, err := describe(r, h)
+			if err != nil {
+				return err
+			}
+			found = append(found, described)
+		}
+		return nil
+	})
+	return found, err
+}
+
+func heldThreads(r Reader) ([]heldThread, error) {
+	rows, err := r.Query("SELECT project_id, body FROM threads WHERE body IS NOT NULL ORDER BY seq")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var held []heldThread
+	for rows.Next() {
+		var h heldThread
+		var body []byte
+		if err := rows.Scan(&h.project, &body); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(body, &h.thread); err != nil {
+			return nil, fmt.Errorf("decode a thread: %w", err)
+		}
+		held = append(held, h)
+	}
+	return held, rows.Err()
+}
+
+func lastActive(r Reader, t *threads.Thread) (int64, error) {
+	body, err := readBody(r, "SELECT body FROM messages WHERE thread_id = $1 AND body IS NOT NULL ORDER BY seq DESC LIMIT 1", t.ID)
+	if errors.Is(err, wire.ErrNotFound) {
+		return t.CreatedAt, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	var newest threads.Message
+	err = json.Unmarshal(body, &newest)
+	return max(t.CreatedAt, newest.CreatedAt), err
+}
+
+// describe counts what a thread holds and gathers what it names.
+func describe(r Reader, h heldThread) (ErasedThread, error) {
+	e := ErasedThread{
+		ID: h.thread.ID, Project: h.project,
+		Files: append([]string{}, h.thread.ToolResources.FileIDs()...), VectorStores: append([]string{}, h.thread.ToolResources.StoreIDs()...),
+	}
+	err := r.QueryRow(`SELECT (SELECT COUNT(*) FROM messages WHERE thread_id = $1 AND body IS NOT NULL), (SELECT COUNT(*) FROM runs WHERE thread_id = $1),
+		(SELECT COUNT(*) FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.thread_id = $1), (SELECT COUNT(*) FROM model_calls WHERE thread_id = $1)`, e.ID).
+		Scan(&e.Messages, &e.Runs, &e.Steps, &e.ModelCalls)
+	if err != nil {
+		return e, err
+	}
+	bodies, err := readStrings(r, "SELECT body FROM messages WHERE thread_id = $1 AND body IS NOT NULL ORDER BY seq", e.ID)
+	if err != nil {
+		return e, err
+	}
+	for _, body := range bodies {
+		var m threads.Message
+		if err := json.Unmarshal([]byte(body), &m); err != nil {
+			return e, fmt.Errorf("decode a message of %s: %w", e.ID, err)
+		}
+		e.Files = append(e.Files, named(&m)...)
+	}
+	slices.Sort(e.Files)
+	e.Files = slices.Compact(e.Files)
+	return e, nil
+}
+
+// named lists the files a message names.
+func named(m *threads.Message) []string {
+	return threads.NewMessage{Content: m.Content, Attachments: m.Attachments}.FileIDs()
+}
+
+// EraseThreads removes threads and all they held, and the answers kept for Idempotency-Key, which may repeat them. What
+// is removed is overwritten; the write-ahead log still has it until Close. No server may use the database.
+func (db *DB) EraseThreads(ctx context.Context, list []ErasedThread) error {
+	err := db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		for _, statement := range []string{"PRAGMA secure_delete = ON", "DELETE FROM answers"} {
+			if _, err := tx.Exec(statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if err := db.DeleteThread(ctx, e.Project, e.ID); err != nil {
+			return err
+		}
+	}
+	return db.PurgeThreads(ctx)
+}
