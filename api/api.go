@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"understudy/api/keys"
+	"understudy/api/telemetry"
 	"understudy/assistants"
 	"understudy/files"
 	"understudy/files/uploads"
@@ -57,6 +58,12 @@ type Options struct {
 	// Hop names this process in what it sends to upstreams.
 	Hop string
 
+	// Telemetry observes the server and is shown at /metrics; nil = one of its own.
+	Telemetry *telemetry.Telemetry
+	// MetricsToken opens /metrics; without one everybody may read it where there
+	// are no keys, and nobody where there are.
+	MetricsToken string
+
 	Ready   func(context.Context) error
 	Version string
 	Logger  *slog.Logger
@@ -86,6 +93,9 @@ type Handler struct {
 
 // New returns the handler of the whole API.
 func New(o Options) *Handler {
+	if o.Telemetry == nil {
+		o.Telemetry = telemetry.New(telemetry.Options{Version: o.Version, Now: o.Now})
+	}
 	s := &server{
 		Options: o, attempts: attempts{byScope: map[string]*attempt{}}, rates: rates{byKey: map[string]*rate.Limiter{}},
 		memory: memory{left: int64(cmp.Or(o.BodyMemory, defaultBodies))},

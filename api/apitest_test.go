@@ -23,6 +23,7 @@ import (
 
 	"understudy/api"
 	"understudy/api/keys"
+	"understudy/api/telemetry"
 	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
@@ -64,6 +65,7 @@ func report(line string) {
 // settings are how a test's server differs from the usual one.
 type settings struct {
 	keys        bool
+	metrics     string // the token of /metrics
 	anyHost     bool
 	corsOrigins []string
 	model       http.HandlerFunc // Chat Completions; nil = the built-in model
@@ -132,7 +134,8 @@ func offlineEmbedder(t testing.TB) vectorstores.Embedder {
 func assemble(t testing.TB, o settings) *testServer {
 	t.Helper()
 	dir, logger := t.TempDir(), slog.New(slog.DiscardHandler)
-	db, err := store.Open(t.Context(), store.Options{Dir: dir, Durability: store.Normal, Logger: logger})
+	seen := telemetry.New(telemetry.Options{Version: "test", Now: time.Now})
+	db, err := store.Open(t.Context(), store.Options{Dir: dir, Durability: store.Normal, Logger: logger, OnCommit: seen.Committed})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	blobs, err := files.OpenBlobs(filepath.Join(dir, "files"))
@@ -160,7 +163,10 @@ func assemble(t testing.TB, o settings) *testServer {
 	})
 	fileService.OnDelete(stores.FilesDeleted)
 	assistantService := assistants.NewService(db, stores, served, time.Now)
-	engine := runs.NewEngine(runs.EngineOptions{Store: db, Model: client, Images: fileService, Search: stores, Logger: logger, Now: time.Now, Limits: o.limits})
+	seen.Read(db)
+	engine := runs.NewEngine(runs.EngineOptions{
+		Store: db, Model: seen.Model(client), Images: fileService, Search: seen.Searcher(stores), Observer: seen, Logger: logger, Now: time.Now, Limits: o.limits,
+	})
 	options := api.Options{
 		Assistants: assistantService,
 		Threads:    threads.NewService(db, stores, time.Now),
@@ -169,7 +175,7 @@ func assemble(t testing.TB, o settings) *testServer {
 		}),
 		Files: fileService, Uploads: uploads.NewService(db, blobs, time.Now), VectorStores: stores, Models: served, Upstreams: client, Answers: db,
 		RequestsPerMinute: o.perMinute, BodyMemory: o.bodies,
-		AnyHost: o.anyHost, CORSOrigins: o.corsOrigins,
+		AnyHost: o.anyHost, CORSOrigins: o.corsOrigins, Telemetry: seen, MetricsToken: o.metrics,
 		Ready: db.Ping, Version: "test", Logger: logger, Now: time.Now,
 	}
 	if o.keys {

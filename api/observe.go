@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -9,8 +10,10 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"understudy/api/telemetry"
 	"understudy/api/wire"
 )
 
@@ -20,6 +23,7 @@ var requestID = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
 // notes are what handlers add to the one line a request is logged with.
 type notes struct {
+	route   string // its template; empty = none of ours
 	keyID   string
 	project string
 	err     error
@@ -47,7 +51,7 @@ func (s *server) observe(next http.Handler) http.Handler {
 		n := &notes{}
 		r = r.WithContext(context.WithValue(r.Context(), notesKey{}, n))
 		paced(w, r)
-		answer := &recorder{ResponseWriter: w, started: started, now: s.Now}
+		answer := &recorder{ResponseWriter: w, started: started, now: s.Now, telemetry: s.Telemetry}
 		answer.allowTime()
 		h := answer.Header()
 		h.Set(requestIDHeader, id)
@@ -62,6 +66,7 @@ func (s *server) observe(next http.Handler) http.Handler {
 				s.fail(answer, r, errFault)
 			}
 			s.logRequest(r, answer, id, n)
+			s.count(r, answer, n)
 			if fault != nil && begun { // half an answer must not pass for a whole one
 				panic(http.ErrAbortHandler)
 			}
@@ -93,6 +98,14 @@ func (s *server) logRequest(r *http.Request, answer *recorder, id string, n *not
 	s.Logger.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
+// count tells telemetry of a request that was answered.
+func (s *server) count(r *http.Request, answer *recorder, n *notes) {
+	if answer.streams {
+		s.Telemetry.Streaming(-1)
+	}
+	s.Telemetry.Answered(cmp.Or(n.route, "other"), r.Method, answer.status, s.Now().Sub(answer.started))
+}
+
 // recorder remembers the status for the log and stamps the time the answer took.
 type recorder struct {
 	http.ResponseWriter
@@ -101,6 +114,9 @@ type recorder struct {
 	status  int
 	bytes   int64
 	allowed time.Time // when the reader was last given time
+
+	telemetry *telemetry.Telemetry
+	streams   bool // it is an event stream
 }
 
 // allowTime gives the reader time to take what is written next, and what was
@@ -118,6 +134,9 @@ const maxWrite = 64 << 10
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
+		if w.streams = strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream"); w.streams {
+			w.telemetry.Streaming(1)
+		}
 		if w.Header().Get("Openai-Processing-Ms") == "" { // a relayed answer may bring its own
 			w.Header().Set("Openai-Processing-Ms", strconv.FormatInt(w.now().Sub(w.started).Milliseconds(), 10))
 		}

@@ -28,7 +28,7 @@ const upstreamHeader = "Understudy-Upstream"
 // Serves reports whether paths below path are the API's own, so that they
 // cannot be handed on.
 func Serves(path string) bool {
-	if path == "" || path == "/healthz" || path == "/readyz" {
+	if path == "" || path == "/healthz" || path == "/readyz" || path == metricsPath {
 		return true
 	}
 	for _, base := range bases {
@@ -106,7 +106,7 @@ func withoutVersion(query string) string {
 // elsewhere answers what is none of the API's own routes: it is handed on, or
 // otherwise is for h.
 func (s *server) elsewhere(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	relay, other := s.authenticated(s.relay), s.plain(h)
+	relay, other := named("relay", s.authenticated(s.relay)), s.plain(h)
 	return func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := s.destination(r); ok {
 			relay(w, r)

@@ -24,16 +24,18 @@ func (s *server) routes() http.Handler {
 				handle = s.once(handle)
 			}
 			path := base + r.path
-			root.MatcherFunc(fitting(path, methods)).Path(path).Methods(methods...).HandlerFunc(s.authenticated(handle))
+			root.MatcherFunc(fitting(path, methods)).Path(path).Methods(methods...).HandlerFunc(named(r.path, s.authenticated(handle)))
 		}
 		// Behind all others: a path that only lacked its method.
 		for _, r := range s.api() {
 			root.MatcherFunc(fitting(base+r.path, nil)).Path(base + r.path).HandlerFunc(s.plain(badMethod))
 		}
 	}
-	root.HandleFunc("/", s.plain(s.index)).Methods(http.MethodGet, http.MethodHead)
-	root.HandleFunc("/healthz", s.plain(s.healthz)).Methods(http.MethodGet, http.MethodHead)
-	root.HandleFunc("/readyz", s.plain(s.readyz)).Methods(http.MethodGet, http.MethodHead)
+	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"/": s.index, "/healthz": s.healthz, "/readyz": s.readyz, metricsPath: s.metrics,
+	} {
+		root.HandleFunc(path, named(path, s.plain(h))).Methods(http.MethodGet, http.MethodHead)
+	}
 	return root
 }
 
@@ -69,6 +71,15 @@ func fits(template, path string) bool {
 			return more == goesOn
 		}
 		template, path = restOfTemplate, rest
+	}
+}
+
+// named notes the template of a route, for what counts requests.
+func named(route string, next http.HandlerFunc) http.HandlerFunc {
+	route = strings.ReplaceAll(route, ":.+}", "}") // a pattern is the router's matter
+	return func(w http.ResponseWriter, r *http.Request) {
+		note(r.Context()).route = route
+		next(w, r)
 	}
 }
 

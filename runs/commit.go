@@ -78,6 +78,7 @@ func (d *driver) done() {
 	d.live.settle()
 	d.live.log.run(d.rec.Run)
 	d.live.log.end()
+	d.engine.observer.Rested(d.rec.Run)
 	if d.rec.Run.Status.Terminal() {
 		d.engine.logEnd(d.rec)
 	}

@@ -41,9 +41,11 @@ type EngineOptions struct {
 	Model  Model
 	Images Images
 	Search Searcher
-	Logger *slog.Logger
-	Now    func() time.Time
-	Limits Limits
+	// Observer is told what becomes of runs; nil = nobody is.
+	Observer Observer
+	Logger   *slog.Logger
+	Now      func() time.Time
+	Limits   Limits
 	// Grace is how long Stop lets running model calls go on.
 	Grace time.Duration
 }
@@ -56,6 +58,7 @@ type Engine struct {
 	prompts  prompter
 	searcher Searcher
 	memory   *chat.Memory // of long answers
+	observer Observer
 	logger   *slog.Logger
 	now      func() time.Time
 	owner    string
@@ -83,9 +86,10 @@ func NewEngine(o EngineOptions) *Engine {
 		o.Now = time.Now
 	}
 	o.Logger = cmp.Or(o.Logger, slog.Default())
+	o.Observer = cmp.Or[Observer](o.Observer, unobserved{})
 	ctx, kill := context.WithCancelCause(context.Background())
 	return &Engine{
-		store: o.Store, model: o.Model, prompts: prompter{history: o.Store, images: o.Images}, searcher: o.Search,
+		store: o.Store, model: o.Model, prompts: prompter{history: o.Store, images: o.Images}, searcher: o.Search, observer: o.Observer,
 		memory: chat.NewMemory(int64(cmp.Or(o.Limits.Answers, DefaultAnswers))), logger: o.Logger, now: o.Now, owner: wire.NewHexID("proc_"), grace: o.Grace,
 		ctx: ctx, kill: kill, stopped: make(chan struct{}), wake: make(chan struct{}, 1),
 		live: map[string]*live{}, waiting: map[string]*Log{}, places: newPlaces(o.Limits, o.Model.Places()),

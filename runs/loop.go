@@ -65,7 +65,7 @@ func (d *driver) run() error {
 		}
 	}
 	d.live.log.begin(numbered(d.steps))
-	return d.drive(d.live.ctx)
+	return d.drive(d.engine.observer.Driven(d.live.ctx, d.rec.Run))
 }
 
 // reload reads the run as it is stored now: it may have been asked to cancel

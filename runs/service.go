@@ -93,6 +93,7 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 		s.engine.withdraw(n.Run.ID, l)
 		return nil, nil, createError(err, n.Run.ThreadID)
 	}
+	s.engine.observer.Asked(ctx, n.Run.ID)
 	s.engine.launch(l, rec, nil)
 	return body, w, nil
 }
@@ -250,6 +251,7 @@ func (s *Service) Submit(ctx context.Context, project, threadID, id string, out 
 		}
 		return nil, nil, wire.OrNoSuch(err, noun, id)
 	}
+	s.engine.observer.Asked(ctx, id)
 	s.engine.launch(leg.live, leg.rec, leg.steps)
 	return body, leg.watch, nil
 }

@@ -52,6 +52,7 @@ type writer struct {
 	checkpoints *checkpointer
 	health      *health
 	logger      *slog.Logger
+	onCommit    func(took time.Duration, operations int) // nil = nobody is told
 
 	baton chan struct{} // holds one token while someone may use conn
 	last  int           // size of the last batch; belongs to the baton
@@ -183,8 +184,9 @@ func (w *writer) run(batch []*operation) {
 			close(op.done)
 		}
 	}()
+	begun := time.Now() //nolint:forbidigo // a duration of the machine's, whatever time it is
 	err := w.transact(batch)
-	w.count(batch, err)
+	w.count(batch, err, time.Since(begun)) //nolint:forbidigo // as above
 	w.note(batch, err)
 	for len(unanswered) > 0 {
 		op := unanswered[0]
@@ -311,7 +313,7 @@ func (w *writer) note(batch []*operation, failure error) {
 	}
 }
 
-func (w *writer) count(batch []*operation, failure error) {
+func (w *writer) count(batch []*operation, failure error, took time.Duration) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.stats.LargestBatch = max(w.stats.LargestBatch, int64(len(batch)))
@@ -324,6 +326,9 @@ func (w *writer) count(batch []*operation, failure error) {
 	if applied > 0 {
 		w.stats.Commits++
 		w.stats.Operations += int64(applied)
+		if w.onCommit != nil {
+			w.onCommit(took, applied)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"understudy/api"
+	"understudy/api/telemetry"
 	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
@@ -35,6 +36,7 @@ type app struct {
 	reader  *extract.Extractor
 	engine  *runs.Engine
 	handler *api.Handler
+	seen    *telemetry.Telemetry
 
 	stop  chan struct{}
 	tasks sync.WaitGroup
@@ -44,12 +46,13 @@ type app struct {
 // newApp opens what the configuration names and wires it up; nothing runs yet.
 func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, error) {
 	a := &app{config: config, logger: logger, hop: wire.NewHexID("hop_"), stop: make(chan struct{})}
+	a.seen = telemetry.New(telemetry.Options{Version: versionText(), Now: time.Now})
 	durability := store.Full
 	if config.Durability == DurabilityNormal {
 		durability = store.Normal
 	}
 	var err error
-	if a.db, err = store.Open(ctx, store.Options{Dir: config.Data, Durability: durability, Logger: logger}); err != nil {
+	if a.db, err = store.Open(ctx, store.Options{Dir: config.Data, Durability: durability, Logger: logger, OnCommit: a.seen.Committed}); err != nil {
 		return nil, err
 	}
 	blobs, err := files.OpenBlobs(filepath.Join(config.Data, "files"))
@@ -68,6 +71,7 @@ func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, erro
 		Store: a.db, Files: a.files, Extractor: a.reader, Index: index.New(a.db, index.Options{Memory: int64(config.FileSearch.Memory) << 20}),
 		Embedder: embedder{a.chat}, Logger: logger, Now: time.Now, Workers: config.FileSearch.Workers,
 	})
+	a.seen.Read(a.db)
 	a.files.OnDelete(a.stores.FilesDeleted)
 	a.wire(config)
 	return a, nil
@@ -77,7 +81,8 @@ func (a *app) wire(config Config) {
 	models := modelCheck{a.chat}
 	assistantService := assistants.NewService(a.db, a.stores, models, time.Now)
 	a.engine = runs.NewEngine(runs.EngineOptions{
-		Store: a.db, Model: a.chat, Images: a.files, Search: a.stores, Logger: a.logger, Now: time.Now, Limits: config.Limits.ofRuns(), Grace: grace,
+		Store: a.db, Model: a.seen.Model(a.chat), Images: a.files, Search: a.seen.Searcher(a.stores), Observer: a.seen,
+		Logger: a.logger, Now: time.Now, Limits: config.Limits.ofRuns(), Grace: grace,
 	})
 	options := api.Options{
 		Assistants: assistantService,
@@ -96,6 +101,8 @@ func (a *app) wire(config Config) {
 		Hop:          a.hop,
 		AnyHost:      config.openToAll(),
 		CORSOrigins:  config.CORSOrigins,
+		Telemetry:    a.seen,
+		MetricsToken: config.MetricsToken.Reveal(),
 		Ready:        a.ready, Version: versionText(), Logger: a.logger, Now: time.Now,
 		BodyMemory: config.Limits.Bodies, RequestsPerMinute: config.Limits.RequestsPerMinute,
 	}

@@ -73,6 +73,7 @@ models:                         # first match wins, * matches anything
 models_strict: false            # true: refuse models that match nothing
 relay: [/v1/fine_tuning, /mj]   # paths that go to the upstreams as they are
 image_hosts: [10.1.0.0/16]      # private hosts that image URLs may name; public ones always may
+metrics: {token: "${METRICS_TOKEN}"} # or token_file; opens /metrics, which API keys do not
 `
 
 // indent marks a text as an example, for the help's formatting.

@@ -46,7 +46,7 @@ func TestHelpTeaches(t *testing.T) {
 }
 
 func TestHelpShowsAFileThatLoads(t *testing.T) {
-	c, err := load(t, exampleConfig, nil, environment{"OPENAI_API_KEY": "sk"})
+	c, err := load(t, exampleConfig, nil, environment{"OPENAI_API_KEY": "sk", "METRICS_TOKEN": "mt"})
 	require.NoError(t, err)
 	require.Equal(t, "sk", c.Upstreams[0].APIKey.Reveal())
 	require.Len(t, c.Models, 2)

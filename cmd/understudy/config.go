@@ -60,6 +60,7 @@ type Config struct {
 	FileSearch   FileSearch
 	Limits       Limits
 	LogFormat    LogFormat
+	MetricsToken Secret // what opens /metrics; empty = see docs/metrics.md
 
 	// Offline says that nothing named an upstream, so the built-in model
 	// answers; start-up tells the user.
@@ -142,6 +143,7 @@ func loadConfig(flags ServeFlags, getenv func(string) string) (Config, error) {
 		ModelsStrict: file.modelsStrict,
 		Relay:        file.relay,
 		ImageHosts:   file.imageHosts,
+		MetricsToken: file.metricsToken,
 		FileSearch:   file.fileSearch,
 		Limits:       file.limits,
 	}

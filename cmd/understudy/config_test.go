@@ -81,6 +81,7 @@ models:
   "*": plain
 models_strict: true
 image_hosts: [pictures.corp, 10.1.0.0/16, "fd00::7"]
+metrics: {token_file: key.txt}
 file_search: {quotes: true, memory: 64, workers: 4}
 `, nil, environment{"HOME": "/home/ada", "KEY": "sk-1", "TEAM": "b"})
 	require.ErrorContains(t, err, `c.yaml:14: api_key_file: open key.txt: no such file`)
@@ -93,7 +94,7 @@ file_search: {quotes: true, memory: 64, workers: 4}
 	require.Equal(t, Config{
 		File: "c.yaml", Listen: "0.0.0.0:9000", Data: "/home/ada/state", Durability: DurabilityNormal, Auth: AuthKeys,
 		CORSOrigins: []string{"https://app.example.com", "http://localhost:3000", "*"}, LogFormat: LogJSON,
-		FileSearch: FileSearch{Quotes: true, Memory: 64, Workers: 4},
+		FileSearch: FileSearch{Quotes: true, Memory: 64, Workers: 4}, MetricsToken: "sk-2",
 		Upstreams: []Upstream{
 			{Name: "openai", BaseURL: "https://api.openai.com/v1", APIKey: "sk-1", EmbeddingModel: "text-embedding-3-small", Where: "c.yaml:10"},
 			{

@@ -200,10 +200,10 @@ func readUpstream(r *reader, n *yaml.Node) Upstream {
 		"name":     func(n *yaml.Node) { u.Name, named = readName(r, n), true },
 		"base_url": func(n *yaml.Node) { u.BaseURL, u.Where, addressed = readURL(r, n), r.where(n), true },
 		"api_key": func(n *yaml.Node) {
-			keys, u.APIKey = append(keys, n), readKey(r, n)
+			keys, u.APIKey = append(keys, n), readKey(r, n, "api_key", "${OPENAI_API_KEY}")
 		},
 		"api_key_file": func(n *yaml.Node) {
-			keys, u.APIKey = append(keys, n), readKeyFile(r, n)
+			keys, u.APIKey = append(keys, n), readKeyFile(r, n, "api_key_file", "/run/secrets/openai")
 		},
 		"auth":         func(n *yaml.Node) { u.Auth = chat.Auth(r.oneOf(n, "auth", "bearer", "raw", "api-key", "none")) },
 		"headers":      func(n *yaml.Node) { u.Headers = readHeaders(r, n) },
@@ -272,15 +272,14 @@ func readURL(r *reader, n *yaml.Node) string {
 }
 
 // readKey takes a key. Problems never repeat it.
-func readKey(r *reader, n *yaml.Node) Secret {
-	const example = "${OPENAI_API_KEY}"
+func readKey(r *reader, n *yaml.Node, name, example string) Secret {
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
-		r.fail(n, "api_key: expected text, found %s; write api_key: \"…\", in quotes, or api_key: %s instead", kind(n), example)
+		r.fail(n, "%[1]s: expected text, found %[2]s; write %[1]s: \"…\", in quotes, or %[1]s: %[3]s instead", name, kind(n), example)
 		return ""
 	}
-	key, ok := r.expand(n, "api_key")
+	key, ok := r.expand(n, name)
 	if ok && (strings.TrimSpace(key) == "" || strings.ContainsAny(key, "\r\n\x00")) {
-		r.fail(n, "api_key: the key is empty or contains a line break; write api_key: %s instead", example)
+		r.fail(n, "%[1]s: the key is empty or contains a line break; write %[1]s: %[2]s instead", name, example)
 		return ""
 	}
 	return Secret(key)
@@ -288,19 +287,19 @@ func readKey(r *reader, n *yaml.Node) Secret {
 
 // readKeyFile takes the key out of a file, as secret mounts have it: alone, and
 // perhaps with a line break at the end.
-func readKeyFile(r *reader, n *yaml.Node) Secret {
-	path, ok := r.text(n, "api_key_file", "/run/secrets/openai")
+func readKeyFile(r *reader, n *yaml.Node, name, example string) Secret {
+	path, ok := r.text(n, name, example)
 	if !ok {
 		return ""
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
-		r.fail(n, "api_key_file: %v; write the name of a file that can be read instead", err)
+		r.fail(n, "%s: %v; write the name of a file that can be read instead", name, err)
 		return ""
 	}
 	key := strings.TrimSpace(string(content))
 	if key == "" || strings.ContainsAny(key, "\r\n\x00") {
-		r.fail(n, "api_key_file: the file does not hold one key; write the key alone into it instead")
+		r.fail(n, "%s: the file does not hold one key; write the key alone into it instead", name)
 		return ""
 	}
 	return Secret(key)

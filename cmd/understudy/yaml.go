@@ -33,6 +33,7 @@ type configFile struct {
 	relay        []string
 	fileSearch   FileSearch
 	limits       Limits
+	metricsToken Secret
 }
 
 // readConfig reads a configuration file. Its error holds every mistake, one a
@@ -90,6 +91,7 @@ func (c *configFile) read(r *reader, n *yaml.Node) {
 		"models_strict": func(n *yaml.Node) { c.modelsStrict = r.boolean(n, "models_strict") },
 		"relay":         func(n *yaml.Node) { c.readRelay(r, n) },
 		"image_hosts":   func(n *yaml.Node) { c.readImageHosts(r, n) },
+		"metrics":       func(n *yaml.Node) { c.readMetrics(r, n) },
 		"file_search":   func(n *yaml.Node) { c.readFileSearch(r, n) },
 		"limits":        func(n *yaml.Node) { c.limits = readLimits(r, n) },
 	})

@@ -23,8 +23,8 @@ func TestFileMistakes(t *testing.T) {
 		{"data: a\nlisten: 127.0.0.1:1\ndata: b", `3: configuration: "data" was written already on line 1; write it once instead`},
 		{"liste: x", `1: configuration: unknown key "liste"; write listen instead`},
 		{"model:\n  a: b", `1: configuration: unknown key "model"; write models instead`},
-		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, models, models_strict, relay or upstreams instead`},
-		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, models, models_strict, relay or upstreams instead`},
+		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, relay or upstreams instead`},
+		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, relay or upstreams instead`},
 
 		// Single settings.
 		{"listen: 8080", `1: listen: expected text, found a number; write it in quotes, as "8080", instead`},
@@ -49,6 +49,11 @@ func TestFileMistakes(t *testing.T) {
 		{"file_search: true", `1: file_search: expected a map, found true or false; write file_search: {quotes: true} instead`},
 		{"file_search: {memory: 0}", `1: memory: "0" is not a whole number from 1 up; write memory: 256 instead`},
 		{"file_search: {quote: true}", `1: file_search: unknown key "quote"; write quotes instead`},
+		{"metrics: on", `1: metrics: expected a map, found text; write metrics: {token: "${METRICS_TOKEN}"} instead`},
+		{"metrics: {tokens: x}", `1: metrics: unknown key "tokens"; write token instead`},
+		{"metrics: {token: 5}", `1: token: expected text, found a number; write token: "…", in quotes, or token: ${METRICS_TOKEN} instead`},
+		{"metrics:\n  token_file: none.txt", "2: token_file: open none.txt: no such file or directory; write the name of a file that can be read instead"},
+		{"metrics:\n  token: x\n  token_file: good.txt", "3: token and token_file are both there; write one of them instead"},
 		{"image_hosts: a.b", `1: image_hosts: expected a list, found text; write image_hosts: [images.example.com] instead`},
 		{"image_hosts: [5]", `1: image_hosts: expected text, found a number; write it in quotes, as "5", instead`},
 		{"image_hosts:\n- https://a.b", `2: image_hosts: "https://a.b" is neither the name of a host, nor an address, nor a range of them; write images.example.com or 10.1.0.0/16 instead`},
