@@ -12,7 +12,7 @@ import (
 func TestHeadIsGetWithoutBody(t *testing.T) {
 	o := newOwned(newServer(t, settings{}))
 	for _, r := range routes(t) {
-		if r.Method != http.MethodGet || shared(r) {
+		if r.Method != http.MethodGet || shared(r) || r.Path == "/metrics" { // it is not JSON: TestMetricsOfARun
 			continue
 		}
 		got, head := o.get(o.path(r.Path)), o.call("HEAD", o.path(r.Path), "")

@@ -89,6 +89,11 @@ func TestMetricsOfARun(t *testing.T) {
 	} {
 		require.Equal(t, want, seen[name], name)
 	}
+	head, err := http.DefaultClient.Do(s.request("HEAD", "/metrics", nil))
+	require.NoError(t, err)
+	require.NoError(t, head.Body.Close())
+	require.Equal(t, http.StatusOK, head.StatusCode)
+	require.Contains(t, head.Header.Get("Content-Type"), "text/plain")
 	require.Greater(t, seen[`understudy_tokens_total{kind="prompt",model="m",upstream="test"}`], 1.0)
 	require.Greater(t, seen[`understudy_tokens_total{kind="completion",model="m",upstream="test"}`], 1.0)
 	require.Greater(t, seen[`understudy_store_commit_seconds_count`], 3.0)
