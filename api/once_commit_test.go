@@ -20,6 +20,7 @@ func TestAnswerIsKeptWithTheChange(t *testing.T) {
 	batch := s.post(stores+"/"+other+"/file_batches", `{"file_ids":["`+file+`"]}`).text("id")
 	thread := s.post("/v1/threads", `{"messages":[{"role":"user","content":"Hi"}]}`).text("id")
 	message := s.get("/v1/threads/" + thread + "/messages").text("data.0.id")
+	cancelled := stores + "/" + other + "/file_batches/" + batch + "/cancel"
 	for path, body := range map[string]string{
 		"/v1/assistants":                                 `{"model":"m"}`,
 		"/v1/assistants/" + assistant:                    `{"name":"b"}`,
@@ -34,7 +35,7 @@ func TestAnswerIsKeptWithTheChange(t *testing.T) {
 		stores + "/" + store + "/files":                  `{"file_id":"` + file + `"}`,
 		stores + "/" + store + "/files/" + file:          `{"attributes":{"a":"b"}}`,
 		stores + "/" + store + "/file_batches":           `{"file_ids":["` + file + `"]}`,
-		stores + "/" + other + "/file_batches/" + batch + "/cancel": "",
+		cancelled:                                        "",
 	} {
 		t.Run(path, func(t *testing.T) {
 			s := s.as(t)
