@@ -93,7 +93,7 @@ func ingest(ctx context.Context, from *extract.Extractor, name string, content [
 		if err != nil {
 			return 0, 0, err
 		}
-		if _, err := chunking.Split(doc, chunkSize, chunkOverlap); err != nil {
+		if _, err := chunking.Split(ctx, doc, chunkSize, chunkOverlap); err != nil {
 			return 0, 0, err
 		}
 		read += len(content)

@@ -88,7 +88,9 @@ func (s *Service) extract(ctx context.Context, w *Work) (int, []index.Chunk, err
 	if err != nil {
 		return 0, nil, err
 	}
-	pieces, err := chunking.Split(doc, w.Chunking.Static.Size, w.Chunking.Static.Overlap)
+	limited, cancel := context.WithTimeoutCause(ctx, cuttingTime, errCuttingTakesTooLong)
+	defer cancel()
+	pieces, err := chunking.Split(limited, doc, w.Chunking.Static.Size, w.Chunking.Static.Overlap)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -97,6 +99,14 @@ func (s *Service) extract(ctx context.Context, w *Work) (int, []index.Chunk, err
 		chunks[i] = index.Chunk{Ordinal: i, Text: p.Text, Tokens: p.Tokens, Page: p.Page, Start: p.Start, End: p.End}
 	}
 	return len(doc.Text()), chunks, nil
+}
+
+// cuttingTime is how long a file's text may take to be cut into chunks: text
+// without words or lines is slow to count, and others wait.
+const cuttingTime = 2 * time.Minute
+
+var errCuttingTakesTooLong = &extract.Error{
+	Code: extract.InvalidFile, Message: fmt.Sprintf("The file could not be parsed because it is too large: cutting its text takes more than %s.", cuttingTime),
 }
 
 // filing stores the chunks of one file.

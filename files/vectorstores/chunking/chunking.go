@@ -4,6 +4,7 @@
 package chunking
 
 import (
+	"context"
 	"fmt"
 
 	"understudy/files/extract"
@@ -33,11 +34,15 @@ type Chunk struct {
 // Characters, and those that are shown as one, are never cut. White space
 // between chunks is left out; everything else is in at least one.
 //
-// The error is an *extract.Error if the document has more than MaxTokens.
-func Split(doc *extract.Document, size, overlap int) ([]Chunk, error) {
+// The error is an *extract.Error if the document has more than MaxTokens, or the
+// cause of the context's end.
+func Split(ctx context.Context, doc *extract.Document, size, overlap int) ([]Chunk, error) {
 	w := &window{text: doc.Text(), source: newUnits(doc)}
 	var chunks []Chunk
 	for w.fill(size); len(w.units) > 0; w.fill(size) {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		end := w.end(size, overlap)
 		chunk, end := w.chunk(end, size)
 		if chunk.Text != "" {

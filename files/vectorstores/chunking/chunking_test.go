@@ -1,6 +1,7 @@
 package chunking
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"unicode"
@@ -19,7 +20,7 @@ func words(n int) string { return strings.TrimSpace(strings.Repeat(" word", n)) 
 func document(blocks ...extract.Block) *extract.Document { return &extract.Document{Blocks: blocks} }
 
 func split(t *testing.T, doc *extract.Document, size, overlap int) []Chunk {
-	chunks, err := Split(doc, size, overlap)
+	chunks, err := Split(context.Background(), doc, size, overlap)
 	require.NoError(t, err)
 	return chunks
 }
@@ -115,7 +116,7 @@ func TestCharactersAreNeverCut(t *testing.T) {
 }
 
 func TestTooManyTokens(t *testing.T) {
-	_, err := Split(document(extract.Block{Text: strings.Repeat("1 ", MaxTokens/2+1)}), 4096, 0)
+	_, err := Split(context.Background(), document(extract.Block{Text: strings.Repeat("1 ", MaxTokens/2+1)}), 4096, 0)
 	var refused *extract.Error
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, "invalid_file", refused.Code)
@@ -149,7 +150,7 @@ func TestChunksAreWhatTheySay(t *testing.T) {
 		doc := anyDocument(t)
 		size := rapid.IntRange(100, 900).Draw(t, "size")
 		overlap := rapid.IntRange(0, size/2).Draw(t, "overlap")
-		chunks, err := Split(doc, size, overlap)
+		chunks, err := Split(context.Background(), doc, size, overlap)
 		require.NoError(t, err)
 		check(t, doc, chunks, size, overlap)
 	})
@@ -203,7 +204,7 @@ func TestProseOverlapsAsAsked(t *testing.T) {
 		doc := document(extract.Block{Text: words(5000)})
 		size := rapid.IntRange(100, 1000).Draw(t, "size")
 		overlap := rapid.IntRange(0, size/2).Draw(t, "overlap")
-		chunks, err := Split(doc, size, overlap)
+		chunks, err := Split(context.Background(), doc, size, overlap)
 		require.NoError(t, err)
 		text := doc.Text()
 		for i := range chunks[1:] {
@@ -236,7 +237,7 @@ func FuzzSplit(f *testing.F) {
 		}
 		size = 100 + int(uint(size)%4000)
 		overlap = int(uint(overlap) % uint(size/2))
-		chunks, err := Split(doc, size, overlap)
+		chunks, err := Split(context.Background(), doc, size, overlap)
 		require.NoError(t, err)
 		check(t, doc, chunks, size, overlap)
 	})
@@ -250,8 +251,16 @@ func BenchmarkSplit(b *testing.B) {
 	}
 	b.SetBytes(int64(len(doc.Text())))
 	for b.Loop() {
-		if _, err := Split(doc, 800, 400); err != nil {
+		if _, err := Split(context.Background(), doc, 800, 400); err != nil {
 			b.Fatal(err)
 		}
 	}
+}
+
+// What takes too long, or is no longer wanted, is given up between two chunks.
+func TestSplitIsGivenUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Split(ctx, document(extract.Block{Text: "some text"}), 100, 0)
+	require.ErrorIs(t, err, context.Canceled)
 }
