@@ -68,6 +68,13 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 		return nil, errors.Join(err, lock.Close())
 	}
 	db.lock = lock
+	for _, name := range []string{databaseFile, lockFile} {
+		p, err := placeOf(filepath.Join(dir, name))
+		if err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+		db.writer.places = append(db.writer.places, p)
+	}
 	return db, nil
 }
 

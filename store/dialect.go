@@ -67,7 +67,7 @@ func isUnavailable(err error) bool {
 		sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM:
 		return true
 	}
-	return false
+	return errors.Is(err, errMoved)
 }
 
 // classify marks the errors that are the database's own as ErrUnavailable and passes all others unchanged.
@@ -81,6 +81,8 @@ func classify(err error) error {
 // advise says what the operator can do about an error that is the database's own.
 func advise(err error) string {
 	switch {
+	case errors.Is(err, errMoved):
+		return "put it back, or start the server again; what was answered before is in the file that was moved"
 	case IsCorrupt(err):
 		return "the file is damaged or no database: restore it from a backup, or move it away to start empty"
 	case IsFull(err):

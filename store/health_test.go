@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -33,6 +34,28 @@ func (db *DB) ripe() {
 	db.writer.health.committed = time.Time{}
 }
 
+func isMoved(err error) bool { return errors.Is(err, errMoved) }
+
+// moves takes a file of the data directory out of its place.
+func moves(name string) func(*testing.T, *DB, string) func() {
+	return func(t *testing.T, _ *DB, dir string) func() {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.Rename(path, path+".moved"))
+		return func() { require.NoError(t, os.Rename(path+".moved", path)) }
+	}
+}
+
+// replaces puts another file into the place of one.
+func replaces(name string) func(*testing.T, *DB, string) func() {
+	return func(t *testing.T, db *DB, dir string) func() {
+		t.Helper()
+		back := moves(name)(t, db, dir)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+		return back
+	}
+}
+
 // Whatever keeps writes from succeeding shows in Ping even when nobody writes, is told once with what to do, and is over
 // when the cause is.
 func TestReadinessFollowsTheDisk(t *testing.T) {
@@ -50,6 +73,9 @@ func TestReadinessFollowsTheDisk(t *testing.T) {
 			require.NoError(t, err)
 			return func() { require.NoError(t, holding.Rollback()); require.NoError(t, other.Close()) }
 		}, IsBusy, "another program keeps it locked: close that one", false},
+		"moved away":        {moves(databaseFile), isMoved, "put it back, or start the server again", false},
+		"without its lock":  {moves(lockFile), isMoved, "put it back, or start the server again", false},
+		"another's by name": {replaces(databaseFile), isMoved, "put it back, or start the server again", false},
 		"read-only": {func(t *testing.T, db *DB, _ string) func() {
 			t.Helper()
 			write(t, db, "PRAGMA query_only = 1")

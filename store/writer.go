@@ -52,6 +52,7 @@ type writer struct {
 	checkpoints *checkpointer
 	health      *health
 	logger      *slog.Logger
+	places      []place
 	onCommit    func(took time.Duration, operations int) // nil = nobody is told
 
 	baton chan struct{} // holds one token while someone may use conn
@@ -201,6 +202,9 @@ func (w *writer) run(batch []*operation) {
 // transact runs the batch as one transaction. Its error concerns the whole batch, of which nothing was kept; the error
 // of a single operation is left in the operation.
 func (w *writer) transact(batch []*operation) error {
+	if err := w.inPlace(); err != nil {
+		return err
+	}
 	if err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		w.rollback() // Should one before it have been left open, this one failed but the next can begin.
 		return fmt.Errorf("begin: %w", err)
