@@ -98,7 +98,7 @@ lint: $(GOLANGCI_LINT) $(GOVULNCHECK) ## Check the house rules of .golangci.yml,
 	@said=$$($(GOVULNCHECK) ./... 2>&1) && echo "govulncheck: no known holes" || case "$$said" in \
 	*"fetching vulnerabilities:"*vuln.go.dev*) echo "NOTICE: vuln.go.dev cannot be reached, so dependencies were not checked for known holes";; \
 	*) echo "$$said"; exit 1;; esac
-	@sleepers=$$(grep -rl --include='*_test.go' 'time\.Sleep(' . | xargs -r grep -L '"testing/synctest"'); \
+	@sleepers=$$(grep -rl --include='*_test.go' 'time\.Sleep(' . | xargs -r grep -LE '"testing/synctest"|inVirtualTime\('); \
 	if [ -n "$$sleepers" ]; then echo "tests wait for events; time.Sleep is for testing/synctest only: $$sleepers"; exit 1; fi
 
 .PHONY: fmt

@@ -162,9 +162,13 @@ func ReadMessage(o *wire.Object, dialect wire.Dialect) (NewMessage, error) {
 	return m, o.Err()
 }
 
+// maxMessages bounds the messages of one request, which are stored in one
+// transaction: every other write waits for it.
+const maxMessages = 5000
+
 // ReadMessages reads a list of messages inside a body.
 func ReadMessages(o *wire.Object, name string, dialect wire.Dialect) []NewMessage {
-	objects := o.Objects(name, 0)
+	objects := o.Objects(name, maxMessages)
 	messages := make([]NewMessage, 0, len(objects))
 	for _, obj := range objects {
 		messages = append(messages, readMessage(obj, dialect))

@@ -160,8 +160,9 @@ func TestThreadsAreShownWhole(t *testing.T) {
 	require.Equal(t, "thread_1", messages[1].ThreadID)
 
 	for body, param := range map[string]string{
-		`{"messages":{}}`:                       "messages",
-		`{"messages":["x"]}`:                    "messages[0]",
+		`{"messages":{}}`:    "messages",
+		`{"messages":["x"]}`: "messages[0]",
+		`{"messages":[` + strings.Repeat(`{},`, maxMessages) + `{}]}`: "messages",
 		`{"metadata":[]}`:                       "metadata",
 		`{"tool_resources":{"file_search":[]}}`: "tool_resources.file_search",
 		`{"id":"thread_1"}`:                     "id",
