@@ -154,8 +154,8 @@ func (c *comparison) stream(recorded, actual []sentEvent) {
 var deltaText = regexp.MustCompile(`"value":("(?:[^"\\]|\\.)*")`)
 
 // joined makes a run of message deltas independent of where the text was cut:
-// the text of all of them comes behind the run, as an event of its own, and of
-// those that then say the same one is left.
+// the text of all of them comes behind the run, as an event of its own, and what
+// is left are the first one and those that annotate.
 func joined(events []sentEvent) []sentEvent {
 	var all []sentEvent
 	var run []sentEvent
@@ -164,7 +164,7 @@ func joined(events []sentEvent) []sentEvent {
 		if e.name == "thread.message.delta" {
 			text += textOr([]byte(deltaText.FindStringSubmatch(string(e.data))[1]))
 			e.data = deltaText.ReplaceAll(e.data, []byte(`"value":""`))
-			if len(run) == 0 || !bytes.Equal(run[len(run)-1].data, e.data) {
+			if len(run) == 0 || bytes.Contains(e.data, []byte(`"annotations":[{`)) {
 				run = append(run, e)
 			}
 			continue
