@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 # How long each fuzz target runs, and how long a test package may.
 FUZZTIME     ?= 5s
-TEST_TIMEOUT ?= 6m
+TEST_TIMEOUT ?= 15m
 
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT         := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
