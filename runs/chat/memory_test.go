@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -63,8 +64,9 @@ func TestLongAnswersTakeTurns(t *testing.T) {
 	})})
 	m := NewMemory(8 << 20)
 	ended := make(chan error, 12)
+	var asking sync.WaitGroup
 	for range cap(ended) {
-		go func() {
+		asking.Go(func() {
 			request := hello("m")
 			request.Memory = m.Share()
 			defer request.Memory.Release()
@@ -78,8 +80,9 @@ func TestLongAnswersTakeTurns(t *testing.T) {
 			}
 			m.mu.Unlock()
 			ended <- err
-		}()
+		})
 	}
+	asking.Wait() // until all was given back
 	for range cap(ended) {
 		require.NoError(t, <-ended)
 	}
