@@ -143,6 +143,8 @@ func TestRetrieval(t *testing.T) {
 	file := s.upload("assistants", "foods.txt", foods).ok().text("id")
 	assistant := s.post("/v1/assistants", `{"model":"m","tools":[{"type":"retrieval"}],"file_ids":["`+file+`"]}`)
 	require.Equal(t, []any{file}, assistant.at("file_ids"))
+	store := s.with("OpenAI-Beta", "assistants=v2").get("/v1/assistants/" + assistant.text("id")).text(givenStore)
+	require.Equal(t, "completed", s.indexed(store, file).text("status"))
 	run := s.settle(s.post("/v1/threads/runs", `{"assistant_id":"`+assistant.text("id")+`","thread":{"messages":[{"role":"user","content":"Filip's food?"}]}}`))
 	require.Equal(t, "completed", run.text("status"), "%s", run.body)
 	messages := s.get("/v1/threads/" + run.text("thread_id") + "/messages?limit=1")

@@ -47,7 +47,8 @@ func nearest(items []wire.Item, limit int, page wire.Page) []wire.Item {
 // usedFiles are the ids of files that an object of the project names.
 func usedFiles(r Reader, project string) (map[string]bool, error) {
 	used := map[string]bool{}
-	attached, err := readStrings(r, "SELECT id FROM vector_store_files WHERE project_id = $1 AND body IS NOT NULL", project)
+	attached, err := readStrings(r, `SELECT f.id FROM vector_store_files f JOIN vector_stores s ON s.id = f.store_id
+		WHERE f.project_id = $1 AND f.body IS NOT NULL AND s.body IS NOT NULL`, project)
 	if err != nil {
 		return nil, err
 	}

@@ -150,7 +150,7 @@ func (w *worker) aside(ctx context.Context) {
 	if n := len(w.shelf.files); n > 0 && (w.chance(20) || w.forgetful) {
 		w.shelf.drop(ctx, w.shelf.files[n-1], "/v1/files")
 	}
-	if n := len(w.shelf.helps); n > 1 && (w.chance(20) || w.forgetful) {
+	if n := len(w.shelf.helps); n > 1 && w.shelf.helps[n-1].id != w.assistant && (w.chance(20) || w.forgetful) {
 		w.shelf.drop(ctx, w.shelf.helps[n-1], "/v1/assistants")
 	}
 	if w.chance(4) {
