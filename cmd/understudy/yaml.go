@@ -13,6 +13,7 @@ import (
 
 	"understudy/api"
 	"understudy/runs/chat"
+	"understudy/runs/outbound"
 )
 
 // configFile is what a configuration file says, before flags and environment
@@ -174,7 +175,7 @@ func (c *configFile) readImageHosts(r *reader, n *yaml.Node) {
 		if !ok {
 			continue
 		}
-		if _, err := chat.NewGuardedDialer([]string{host}); err != nil {
+		if _, err := outbound.NewGuardedDialer([]string{host}); err != nil {
 			r.fail(item, "image_hosts: %q is neither the name of a host, nor an address, nor a range of them; write %s or 10.1.0.0/16 instead", item.Value, example)
 			continue
 		}

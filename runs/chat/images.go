@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
+
+	"understudy/runs/outbound"
 )
 
 const (
@@ -46,14 +48,14 @@ type imageError string
 func (e imageError) Error() string { return string(e) }
 
 func newImages(config Config) (*images, error) {
-	dialer, err := NewGuardedDialer(config.ImageHosts)
+	dialer, err := outbound.NewGuardedDialer(config.ImageHosts)
 	if err != nil {
 		return nil, fmt.Errorf("image_hosts: %w", err)
 	}
 	return &images{known: newImageCache(config.Now), client: imageClient(dialer)}, nil
 }
 
-func imageClient(dialer *GuardedDialer) *http.Client {
+func imageClient(dialer *outbound.GuardedDialer) *http.Client {
 	return &http.Client{
 		Transport: dialer.Transport(),
 		CheckRedirect: func(_ *http.Request, before []*http.Request) error {
@@ -187,7 +189,7 @@ func (m *images) fetch(ctx context.Context, u *url.URL) (string, error) {
 func reasonOf(ctx context.Context, err error) string {
 	var dns *net.DNSError
 	var status statusError
-	for _, known := range []error{errRedirects, errImageLarge, errImageType, ErrForbiddenAddress} {
+	for _, known := range []error{errRedirects, errImageLarge, errImageType, outbound.ErrForbiddenAddress} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}

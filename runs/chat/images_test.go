@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"understudy/runs/outbound/outboundtest"
 )
 
 // The first bytes of images, by which they are known.
@@ -113,23 +115,23 @@ func (s *script) seen(t *testing.T) []string {
 
 // imaging is a client whose images come from the public host pictures.test,
 // which the gallery plays; what it dials is listed.
-func imaging(t *testing.T, form Images, known names, g *gallery) (*harness, *script, *dialled) {
+func imaging(t *testing.T, form Images, known outboundtest.Names, g *gallery) (*harness, *script, *outboundtest.Dialled) {
 	s := &script{replies: []reply{ok("a cat")}}
 	h := newHarness(t, Config{Upstreams: []Upstream{{Name: "up", Images: form}}}, map[string]http.Handler{"up": s})
-	dialer, to := guarded(t, nil, known, g.Listener.Addr().String())
+	dialer, to := outboundtest.Guarded(t, nil, known, g.Listener.Addr().String())
 	h.images.client = imageClient(dialer)
 	return h, s, to
 }
 
 func TestImagesAreInlined(t *testing.T) {
 	g := newGallery(t)
-	h, s, to := imaging(t, ImagesInline, names{"pictures.test": {{"93.184.215.14"}}}, g)
+	h, s, to := imaging(t, ImagesInline, outboundtest.Names{"pictures.test": {{"93.184.215.14"}}}, g)
 	for kind := range pictures {
 		_, err := h.Complete(t.Context(), picture("http://pictures.test/"+kind, dataURL("png")), nil)
 		require.NoError(t, err)
 		require.Equal(t, []string{dataURL(kind), dataURL("png")}, s.seen(t))
 	}
-	require.Equal(t, "93.184.215.14:80", to.all()[0])
+	require.Equal(t, "93.184.215.14:80", to.All()[0])
 
 	// Three redirects are followed, and passwords stay here.
 	_, err := h.Complete(t.Context(), picture("http://me:secret@pictures.test/hops/3"), nil)
@@ -140,7 +142,7 @@ func TestImagesAreInlined(t *testing.T) {
 
 func TestImagesAreFetchedOnce(t *testing.T) {
 	g := newGallery(t)
-	h, s, _ := imaging(t, ImagesInline, names{"pictures.test": {{"93.184.215.14"}}}, g)
+	h, s, _ := imaging(t, ImagesInline, outboundtest.Names{"pictures.test": {{"93.184.215.14"}}}, g)
 	now := time.Now()
 	h.images.known.now = func() time.Time { return now }
 	for range 3 {
@@ -195,7 +197,7 @@ func TestImagesByOtherMeans(t *testing.T) {
 
 func TestImagesThatAreRefused(t *testing.T) {
 	g := newGallery(t)
-	known := names{
+	known := outboundtest.Names{
 		"pictures.test":  {{"93.184.215.14"}},
 		"inside.test":    {{"10.0.0.7"}},
 		"rebinding.test": {{"93.184.215.14"}, {"127.0.0.1"}},
@@ -241,7 +243,7 @@ func TestImagesThatAreRefused(t *testing.T) {
 			require.NotContains(t, failed.Message, "secret")
 			require.NotContains(t, failed.Message, "10.0.0.7")
 			require.Empty(t, s.sent, "the backend is not asked")
-			for _, address := range to.all() {
+			for _, address := range to.All() {
 				require.Contains(t, address, "93.184.215.14:")
 			}
 		})
@@ -305,7 +307,7 @@ func TestImagesFromAllowedHosts(t *testing.T) {
 // What is not shown to the model is not fetched.
 func TestImagesOfTheModelAreNotFetched(t *testing.T) {
 	g := newGallery(t)
-	h, s, _ := imaging(t, ImagesInline, names{"pictures.test": {{"93.184.215.14"}}}, g)
+	h, s, _ := imaging(t, ImagesInline, outboundtest.Names{"pictures.test": {{"93.184.215.14"}}}, g)
 	req := hello("m")
 	req.Messages = append(req.Messages, Message{Role: Assistant, Content: []Part{{Text: "See:"}, {ImageURL: "http://pictures.test/png"}}}, user("And?"))
 	_, err := h.Complete(t.Context(), req, nil)
@@ -345,4 +347,9 @@ func TestImagesAreShared(t *testing.T) {
 		require.NoError(t, <-second)
 		require.EqualValues(t, 1, served.Load())
 	})
+}
+
+func TestImageHostsAreChecked(t *testing.T) {
+	_, err := New(Config{Upstreams: []Upstream{{}}, ImageHosts: []string{"a/b"}})
+	require.ErrorContains(t, err, `image_hosts: "a/b" is neither`)
 }

@@ -1,4 +1,6 @@
-package chat
+// Package outbound connects to addresses that strangers name: hosts of images,
+// and of webhooks that a run asks for.
+package outbound
 
 import (
 	"context"
@@ -7,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,26 +20,31 @@ import (
 // resolved once and the connection goes to the address that was checked, so a
 // name that changes its mind in between gains nothing.
 type GuardedDialer struct {
+	// Lookup resolves a name; the system's resolver unless it is replaced.
+	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// Connect reaches an address that was checked; the network unless it is replaced.
+	Connect func(ctx context.Context, network, address string) (net.Conn, error)
+
 	hosts    map[string]bool
 	prefixes []netip.Prefix
-	lookup   func(ctx context.Context, network, host string) ([]netip.Addr, error)
-	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // ErrForbiddenAddress says that an address is not on the public internet and
 // was not allowed.
 var ErrForbiddenAddress = errors.New("the address is not on the public internet")
 
-// dialEach is how long one of a host's addresses is tried.
-const dialEach = 5 * time.Second
+const (
+	dialEach         = 5 * time.Second // for one of a host's addresses
+	handshakeTimeout = 10 * time.Second
+)
 
 // NewGuardedDialer allows, beside the public internet, the given host names,
 // addresses and CIDR ranges. The error says what to write instead.
 func NewGuardedDialer(allow []string) (*GuardedDialer, error) {
 	d := &GuardedDialer{
-		hosts:  map[string]bool{},
-		lookup: net.DefaultResolver.LookupNetIP,
-		dial:   (&net.Dialer{Timeout: dialEach}).DialContext,
+		hosts:   map[string]bool{},
+		Lookup:  net.DefaultResolver.LookupNetIP,
+		Connect: (&net.Dialer{Timeout: dialEach}).DialContext,
 	}
 	for _, entry := range allow {
 		if addr, err := netip.ParseAddr(entry); err == nil {
@@ -79,26 +87,43 @@ func (d *GuardedDialer) DialContext(ctx context.Context, network, address string
 	}
 	for _, addr := range addrs {
 		var conn net.Conn
-		if conn, err = d.dial(ctx, network, net.JoinHostPort(addr.String(), port)); err == nil {
+		if conn, err = d.Connect(ctx, network, net.JoinHostPort(addr.String(), port)); err == nil {
 			return conn, nil
 		}
 	}
 	return nil, err
 }
 
+// Permits reports whether a host may be connected to, as far as that can be
+// known without its addresses: a name that is a number, or an address, can be
+// off limits.
+func (d *GuardedDialer) Permits(host string) bool {
+	name := bareHost(host)
+	addr, err := netip.ParseAddr(name)
+	if err == nil {
+		return d.permits(addr)
+	}
+	return !isNumber(name)
+}
+
+// Allows reports whether the operator named a host, or a range that it is an
+// address of.
+func (d *GuardedDialer) Allows(host string) bool {
+	name := bareHost(host)
+	addr, err := netip.ParseAddr(name)
+	return d.hosts[name] || err == nil && d.inRange(addr)
+}
+
 // resolve returns the addresses of host, all of which may be connected to.
 func (d *GuardedDialer) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	name := bareHost(host)
-	if addr, err := netip.ParseAddr(name); err == nil {
-		if !d.permits(addr) {
-			return nil, ErrForbiddenAddress
-		}
-		return []netip.Addr{addr}, nil
-	}
-	if isNumber(name) {
+	if !d.Permits(name) {
 		return nil, ErrForbiddenAddress
 	}
-	addrs, err := d.lookup(ctx, "ip", name)
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return []netip.Addr{addr}, nil
+	}
+	addrs, err := d.Lookup(ctx, "ip", name)
 	if err != nil {
 		return nil, err
 	}
@@ -130,10 +155,8 @@ func isNumber(name string) bool {
 // counts in whatever form it comes; the mapped form and zones are for the
 // inside only.
 func (d *GuardedDialer) permits(addr netip.Addr) bool {
-	for _, prefix := range d.prefixes {
-		if prefix.Contains(addr.Unmap()) {
-			return true
-		}
+	if d.inRange(addr) {
+		return true
 	}
 	if addr.Is4In6() || addr.Zone() != "" {
 		return false
@@ -151,6 +174,11 @@ func (d *GuardedDialer) permits(addr netip.Addr) bool {
 		}
 	}
 	return true
+}
+
+// inRange reports whether the operator allowed addr, or a range around it.
+func (d *GuardedDialer) inRange(addr netip.Addr) bool {
+	return slices.ContainsFunc(d.prefixes, func(p netip.Prefix) bool { return p.Contains(addr.Unmap()) })
 }
 
 var (

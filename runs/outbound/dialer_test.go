@@ -1,71 +1,21 @@
-package chat
+package outbound_test
 
 import (
 	"context"
 	"net"
-	"net/netip"
-	"slices"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"understudy/runs/outbound"
+	"understudy/runs/outbound/outboundtest"
 )
-
-// names is a resolver that knows what it is told, and gives the answers of a
-// name one after the other.
-type names map[string][][]string
-
-func (n names) lookup(_ context.Context, _, host string) ([]netip.Addr, error) {
-	answers := n[host]
-	if len(answers) == 0 {
-		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
-	}
-	if len(answers) > 1 {
-		n[host] = answers[1:]
-	}
-	var addrs []netip.Addr
-	for _, text := range answers[0] {
-		addrs = append(addrs, netip.MustParseAddr(text))
-	}
-	return addrs, nil
-}
-
-// dialled lists where connections were meant to go.
-type dialled struct {
-	mu   sync.Mutex
-	list []string
-}
-
-func (d *dialled) add(address string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.list = append(d.list, address)
-}
-
-func (d *dialled) all() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.list)
-}
-
-// guarded is a dialer whose connections all end at address.
-func guarded(t *testing.T, allow []string, known names, address string) (*GuardedDialer, *dialled) {
-	d, err := NewGuardedDialer(allow)
-	require.NoError(t, err)
-	to := &dialled{}
-	d.lookup = known.lookup
-	d.dial = func(ctx context.Context, network, asked string) (net.Conn, error) {
-		to.add(asked)
-		return (&net.Dialer{}).DialContext(ctx, network, address)
-	}
-	return d, to
-}
 
 func TestGuardedDialer(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { listener.Close() })
-	known := names{
+	known := outboundtest.Names{
 		"example.com":              {{"93.184.215.14"}},
 		"six.example.com":          {{"2606:2800:21f:cb07:6820:80da:af6b:8b2c"}},
 		"mapped.example.com":       {{"::ffff:93.184.215.14"}},
@@ -148,16 +98,16 @@ func TestGuardedDialer(t *testing.T) {
 		{"nowhere.example", "", "no address"},
 	} {
 		t.Run(tc.host, func(t *testing.T) {
-			d, to := guarded(t, []string{"Images.corp", "172.20.0.0/16", "fd00:1::7", "::ffff:192.168.7.7"}, known, listener.Addr().String())
+			d, to := outboundtest.Guarded(t, []string{"Images.corp", "172.20.0.0/16", "fd00:1::7", "::ffff:192.168.7.7"}, known, listener.Addr().String())
 			conn, err := d.DialContext(t.Context(), "tcp", net.JoinHostPort(tc.host, "80"))
 			if tc.err != "" {
 				require.ErrorContains(t, err, tc.err)
-				require.Empty(t, to.all())
+				require.Empty(t, to.All())
 				return
 			}
 			require.NoError(t, err)
 			conn.Close()
-			require.Equal(t, []string{tc.dialled}, to.all())
+			require.Equal(t, []string{tc.dialled}, to.All())
 		})
 	}
 }
@@ -166,9 +116,9 @@ func TestGuardedDialerTriesAllAddresses(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { listener.Close() })
-	d, to := guarded(t, nil, names{"example.com": {{"2606:2800::1", "93.184.215.14"}}}, listener.Addr().String())
-	reach := d.dial
-	d.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+	d, to := outboundtest.Guarded(t, nil, outboundtest.Names{"example.com": {{"2606:2800::1", "93.184.215.14"}}}, listener.Addr().String())
+	reach := d.Connect
+	d.Connect = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if address == "[2606:2800::1]:443" {
 			return nil, &net.OpError{Op: "dial", Err: net.ErrClosed}
 		}
@@ -177,14 +127,24 @@ func TestGuardedDialerTriesAllAddresses(t *testing.T) {
 	conn, err := d.DialContext(t.Context(), "tcp", "example.com:443")
 	require.NoError(t, err)
 	conn.Close()
-	require.Equal(t, []string{"93.184.215.14:443"}, to.all())
+	require.Equal(t, []string{"93.184.215.14:443"}, to.All())
 }
 
 func TestAllowedHostsAreChecked(t *testing.T) {
 	for _, entry := range []string{"", "https://a.b", "a.b:80", "*.corp", "10.0.0.0/64", "[::1]", "a b"} {
-		_, err := NewGuardedDialer([]string{entry})
+		_, err := outbound.NewGuardedDialer([]string{entry})
 		require.ErrorContains(t, err, "write something like", entry)
 	}
-	_, err := New(Config{Upstreams: []Upstream{{}}, ImageHosts: []string{"a/b"}})
-	require.ErrorContains(t, err, `image_hosts: "a/b" is neither`)
+}
+
+// TestWhatIsKnownBeforeLookup: addresses, and hosts by their name.
+func TestWhatIsKnownBeforeLookup(t *testing.T) {
+	d, err := outbound.NewGuardedDialer([]string{"hooks.corp", "10.1.0.0/16"})
+	require.NoError(t, err)
+	for host, want := range map[string][2]bool{ // permitted, allowed
+		"hooks.corp": {true, true}, "Hooks.Corp.": {true, true}, "10.1.2.3": {true, true}, "::ffff:10.1.2.3": {true, true},
+		"example.com": {true, false}, "93.184.215.14": {true, false}, "10.2.0.1": {false, false}, "127.1": {false, false}, "::1": {false, false},
+	} {
+		require.Equal(t, want, [2]bool{d.Permits(host), d.Allows(host)}, host)
+	}
 }
