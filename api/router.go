@@ -125,6 +125,7 @@ func (s *server) assistantsAPI() []route {
 		{"GET", "/threads/{thread_id}", s.getThread},
 		{"POST", "/threads/{thread_id}", s.modifyThread},
 		{"DELETE", "/threads/{thread_id}", s.deleteThread},
+		{"POST", "/threads/{thread_id}/fork", s.forkThread},
 
 		{"POST", "/assistants", s.createAssistant},
 		{"GET", "/assistants", s.listAssistants},

@@ -71,6 +71,15 @@ func (s *server) deleteThread(c *call) error {
 	return c.deleted(id, "thread.deleted", s.Runs.DeleteThread(c.r.Context(), c.project, id))
 }
 
+// forkThread copies a thread, up to a message if one is named.
+func (s *server) forkThread(c *call) error {
+	after, err := read(c, threads.ReadFork)
+	if err != nil {
+		return err
+	}
+	return c.json(s.Threads.Fork(c.r.Context(), c.project, c.id("thread_id"), after))
+}
+
 func (s *server) createMessage(c *call) error {
 	message, err := read(c, threads.ReadMessage)
 	if err != nil {

@@ -57,8 +57,9 @@ func (db *DB) ThreadsToErase(ctx context.Context, match func(project string, t *
 	return found, err
 }
 
+// heldThreads lists the threads that are shown; hidden forks go with theirs.
 func heldThreads(r Reader) ([]heldThread, error) {
-	rows, err := r.Query("SELECT project_id, body FROM threads WHERE body IS NOT NULL ORDER BY seq")
+	rows, err := r.Query("SELECT project_id, body FROM threads WHERE body IS NOT NULL AND hidden_of IS NULL ORDER BY seq")
 	if err != nil {
 		return nil, err
 	}

@@ -21,15 +21,16 @@ func (db *DB) Recording(ctx context.Context, project, threadID, id string) (reco
 		if recording.Steps, err = readSteps(r, id); err != nil {
 			return err
 		}
-		recording.Messages, err = messagesOf(r, id)
+		recording.Messages, err = messagesOf(r, threadID, id)
 		return err
 	})
 	return recording, err
 }
 
-// messagesOf reads the messages that a run made, by their id.
-func messagesOf(r Reader, runID string) (map[string]*threads.Message, error) {
-	items, err := readItems(r, "SELECT id, body FROM messages WHERE run_id = $1 AND body IS NOT NULL ORDER BY seq", runID)
+// messagesOf reads the messages that a run made, by their id; forks of its
+// thread have copies of them.
+func messagesOf(r Reader, threadID, runID string) (map[string]*threads.Message, error) {
+	items, err := readItems(r, "SELECT id, body FROM messages WHERE run_id = $1 AND thread_id = $2 AND body IS NOT NULL ORDER BY seq", runID, threadID)
 	if err != nil {
 		return nil, err
 	}

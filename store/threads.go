@@ -34,7 +34,7 @@ func (db *DB) CreateThread(ctx context.Context, project string, t *threads.Threa
 // new one under its id, which a client may have chosen for good.
 func insertThread(tx *Tx, project, id string, body json.RawMessage) error {
 	n, err := tx.Exec(`INSERT INTO threads (project_id, id, body) VALUES ($1, $2, $3)
-		ON CONFLICT (id) DO UPDATE SET seq = (SELECT MAX(seq) FROM threads) + 1, purged = 0, body = excluded.body
+		ON CONFLICT (id) DO UPDATE SET seq = (SELECT MAX(seq) FROM threads) + 1, purged = 0, hidden_of = NULL, body = excluded.body
 		WHERE threads.body IS NULL AND threads.purged = 1 AND threads.project_id = excluded.project_id`, project, id, string(body))
 	if err == nil && n == 0 {
 		return errTaken(id)
@@ -61,10 +61,12 @@ func (db *DB) UpdateThread(ctx context.Context, project, id string, change func(
 // no list of threads on the hosted API's hot path to keep an index for.
 func (db *DB) Threads(ctx context.Context, project string, q threads.Query) (wire.List, error) {
 	all := listing{table: "threads", where: "project_id = $1", args: []any{project}}
+	shown := all.live()
+	shown.where += " AND hidden_of IS NULL"
 	if len(q.Metadata) == 0 {
-		return all.page(db.Read(ctx), q.Page, all.live())
+		return all.page(db.Read(ctx), q.Page, shown)
 	}
-	return filteredPage(q, func(page wire.Page) (wire.List, error) { return all.page(db.Read(ctx), page, all.live()) })
+	return filteredPage(q, func(page wire.Page) (wire.List, error) { return all.page(db.Read(ctx), page, shown) })
 }
 
 // filteredPage reads page after page, away from the cursor, until enough
@@ -162,18 +164,31 @@ func orNoThread(r Reader, err error, project, threadID string) error {
 // that a long thread does not hold up other writers.
 const purgeBatch = 500
 
-// DeleteThread implements threads.Store. The thread is gone with the first
-// transaction; what it held is removed piece by piece behind it.
+// DeleteThread implements threads.Store. The thread and its hidden forks are
+// gone with the first transaction; what they held is removed piece by piece
+// behind it.
 func (db *DB) DeleteThread(ctx context.Context, project, id string) error {
-	err := db.Write(ctx, func(_ context.Context, tx *Tx) error {
-		tx.onCommit(func(db *DB) { db.tails.forget(id) })
-		return threadsTable.remove(tx, project, id)
+	var gone []string
+	err := db.Write(ctx, func(_ context.Context, tx *Tx) (err error) {
+		if gone, err = readStrings(tx, "SELECT id FROM threads WHERE hidden_of = $1 AND body IS NOT NULL", id); err != nil {
+			return err
+		}
+		gone = append(gone, id)
+		for _, id := range gone {
+			tx.onCommit(func(db *DB) { db.tails.forget(id) })
+			if err := threadsTable.remove(tx, project, id); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := db.purgeThread(context.WithoutCancel(ctx), id); err != nil { // PurgeThreads does it at the next start
-		db.writer.logger.Warn("removing what a deleted thread held", "thread", id, "error", err)
+	for _, id := range gone {
+		if err := db.purgeThread(context.WithoutCancel(ctx), id); err != nil { // PurgeThreads does it at the next start
+			db.writer.logger.Warn("removing what a deleted thread held", "thread", id, "error", err)
+		}
 	}
 	return nil
 }
@@ -196,6 +211,7 @@ func (db *DB) PurgeThreads(ctx context.Context) error {
 var purges = []string{
 	"DELETE FROM messages WHERE thread_id = $1 AND seq IN (SELECT seq FROM messages WHERE thread_id = $1 LIMIT $2)",
 	"DELETE FROM steps WHERE id IN (SELECT s.id FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.thread_id = $1 LIMIT $2)",
+	"DELETE FROM steps WHERE id IN (SELECT id FROM steps WHERE run_id = 'fork_' || $1 LIMIT $2)",
 	"DELETE FROM model_calls WHERE thread_id = $1 AND (run_id, seq) IN (SELECT run_id, seq FROM model_calls WHERE thread_id = $1 LIMIT $2)",
 	"DELETE FROM prompt_messages WHERE thread_id = $1 AND hash IN (SELECT hash FROM prompt_messages WHERE thread_id = $1 LIMIT $2)",
 	"DELETE FROM runs WHERE thread_id = $1 AND seq IN (SELECT seq FROM runs WHERE thread_id = $1 LIMIT $2)",

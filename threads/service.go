@@ -21,6 +21,9 @@ type Store interface {
 	UpdateThread(ctx context.Context, project, id string, update func(*Thread)) (json.RawMessage, error)
 	DeleteThread(ctx context.Context, project, id string) error
 	Threads(ctx context.Context, project string, q Query) (wire.List, error)
+	// ForkThread answers wire.ErrNotFound when the point where the copy is to end
+	// does not exist.
+	ForkThread(ctx context.Context, project string, f Fork) (json.RawMessage, error)
 
 	// AddMessage gives the files that the message attaches for file_search to the
 	// thread's vector store, which it makes when there is none that can be used.
