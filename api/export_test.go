@@ -66,10 +66,9 @@ const KeepAlive = keepAlive
 // StreamPatience is how long a stream's reader may take nothing.
 const StreamPatience = readerPatience
 
-// Forget drops what only this process knows of calls that were answered once, as
-// its end would.
-func (h *Handler) Forget() {
+// Remembered is how many calls that were answered once only this process knows of.
+func (h *Handler) Remembered() int {
 	h.server.attempts.mu.Lock()
 	defer h.server.attempts.mu.Unlock()
-	clear(h.server.attempts.byScope)
+	return len(h.server.attempts.byScope)
 }

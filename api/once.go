@@ -38,48 +38,72 @@ const maxIdempotencyKey = 255
 // client's retry.
 const undeliveredLife = 10 * time.Minute
 
+// underWayPatience is how long a call waits for the answer to the same call that
+// came before it.
+const underWayPatience = 20 * time.Second
+
+// errUnderWay is the answer to a call that has waited for so long. SDKs try
+// again.
+var errUnderWay = &wire.Error{
+	Kind: wire.RateLimited, Message: "The same request came before and is still being carried out. Try again in a moment to have its answer.",
+	Code: "request_under_way", RetryAfter: 2 * time.Second,
+}
+
 // attempt is one POST that must not be carried out twice, from its arrival on.
 type attempt struct {
-	done    chan struct{} // closed when the first call has come to its end
+	scope   string
+	done    chan struct{} // closed when the answer is known, or there will be none
+	settled bool          // done is closed; belongs to the first call
 	hash    []byte        // of the body
 	answer  json.RawMessage
 	stream  again // instead of answer when the first call streams
 	success bool
-	expires time.Time // zero = not before it has ended
+	expires time.Time
+}
+
+// settle lets those who wait have the answer, or carry the call out themselves.
+// The first call may still be busy with sending it: a stream goes on for long.
+func (at *attempt) settle() {
+	if !at.settled {
+		at.settled = true
+		close(at.done)
+	}
 }
 
 // attempts are the POSTs under way, and those whose answer was not delivered.
 type attempts struct {
 	mu      sync.Mutex
 	byScope map[string]*attempt
+	kept    []*attempt // those that have ended, the first to expire first
 }
 
 // enter returns the attempt of a scope, and whether the caller is its first.
 func (a *attempts) enter(scope string, now time.Time) (*attempt, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for other, old := range a.byScope {
-		if !old.expires.IsZero() && now.After(old.expires) {
-			delete(a.byScope, other)
-		}
+	for len(a.kept) > 0 && now.After(a.kept[0].expires) {
+		delete(a.byScope, a.kept[0].scope)
+		a.kept[0], a.kept = nil, a.kept[1:]
 	}
 	if existing, ok := a.byScope[scope]; ok {
 		return existing, false
 	}
-	at := &attempt{done: make(chan struct{})}
+	at := &attempt{scope: scope, done: make(chan struct{})}
 	a.byScope[scope] = at
 	return at, true
 }
 
-// leave ends the first call; keep says for how long its answer stays here.
-func (a *attempts) leave(scope string, at *attempt, now time.Time, keep time.Duration) {
+// leave ends the first call; keep says whether its answer stays here for a while.
+func (a *attempts) leave(at *attempt, now time.Time, keep bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if keep == 0 {
-		delete(a.byScope, scope)
+	if keep {
+		at.expires = now.Add(undeliveredLife)
+		a.kept = append(a.kept, at)
+	} else {
+		delete(a.byScope, at.scope)
 	}
-	at.expires = now.Add(keep)
-	close(at.done)
+	at.settle()
 }
 
 // once carries out a POST at most once: under an Idempotency-Key, and when an
@@ -115,7 +139,7 @@ func (s *server) underKey(c *call, key string, h handler) error {
 	for {
 		at, first := s.attempts.enter(scope, s.Now())
 		if first {
-			return s.firstUnderKey(c, scope, at, body, h)
+			return s.firstUnderKey(c, at, body, h)
 		}
 		if err := at.wait(c.r.Context()); err != nil {
 			return err
@@ -128,31 +152,32 @@ func (s *server) underKey(c *call, key string, h handler) error {
 
 // firstUnderKey answers from an earlier process's record, or carries the call
 // out and records its answer before it is sent.
-func (s *server) firstUnderKey(c *call, scope string, at *attempt, body *hashedBody, h handler) error {
-	keep := time.Duration(0) // once recorded, the answer is read from the store
-	defer func() { s.attempts.leave(scope, at, s.Now(), keep) }()
-	recorded, answer, err := s.Answers.Answer(c.r.Context(), scope)
+func (s *server) firstUnderKey(c *call, at *attempt, body *hashedBody, h handler) error {
+	keep := false // once recorded, the answer is read from the store
+	defer func() { s.attempts.leave(at, s.Now(), keep) }()
+	recorded, answer, err := s.Answers.Answer(c.r.Context(), at.scope)
 	if err == nil {
-		return c.replay(&attempt{hash: recorded, answer: answer, stream: s.streamFrom(c, answer)}, body.whole())
+		at.hash, at.answer, at.stream, at.success = recorded, answer, s.streamFrom(c.project, answer), true
+		at.settle()
+		return c.replay(at, body.whole())
 	}
 	if !errors.Is(err, wire.ErrNotFound) {
 		return err
 	}
-	c.receipt = &wire.Receipt{Scope: scope, At: s.Now(), BodyHash: body.whole, Render: c.render}
+	c.receipt = &wire.Receipt{Scope: at.scope, At: s.Now(), BodyHash: body.whole, Render: c.render}
 	c.r = c.r.WithContext(wire.WithReceipt(c.r.Context(), c.receipt))
 	c.keep = func(answer json.RawMessage, stream again) error {
 		at.hash, at.answer, at.stream, at.success = body.whole(), answer, stream, true
-		if stream != nil { // it can be opened again as long as this process lives
-			keep = undeliveredLife
+		defer at.settle()
+		if stream != nil { // it can be opened again: as long as this process lives, if the store does not know it
+			keep = c.receipt.Kept == nil
 			return nil
 		}
 		if bytes.Equal(answer, c.receipt.Kept) { // in the same commit as the change
 			return nil
 		}
-		err := s.Answers.SaveAnswer(context.WithoutCancel(c.r.Context()), scope, at.hash, answer, s.Now())
-		if err != nil { // carried out all the same: the retry must find it
-			keep = undeliveredLife
-		}
+		err := s.Answers.SaveAnswer(context.WithoutCancel(c.r.Context()), at.scope, at.hash, answer, s.Now())
+		keep = err != nil // carried out all the same: the retry must find it
 		return err
 	}
 	return h(c)
@@ -163,22 +188,24 @@ type streamStart struct {
 	Stream *runs.Start `json:"stream"`
 }
 
-// startOfStream renders a new run as the stream of it.
-func startOfStream(object json.RawMessage) (json.RawMessage, error) {
-	var run runs.Run
-	if err := json.Unmarshal(object, &run); err != nil {
-		return nil, err
+// startOfStream renders a new run as the stream of it, which is as in runs.Start.
+func startOfStream(texts, withThread bool) func(json.RawMessage) (json.RawMessage, error) {
+	return func(object json.RawMessage) (json.RawMessage, error) {
+		var run runs.Run
+		if err := json.Unmarshal(object, &run); err != nil {
+			return nil, err
+		}
+		return wire.Marshal(streamStart{&runs.Start{ThreadID: run.ThreadID, RunID: run.ID, Texts: texts, WithThread: withThread}})
 	}
-	return wire.Marshal(streamStart{&runs.Start{ThreadID: run.ThreadID, RunID: run.ID}})
 }
 
 // streamFrom opens the stream that was kept, nil when something else was.
-func (s *server) streamFrom(c *call, kept json.RawMessage) again {
+func (s *server) streamFrom(project string, kept json.RawMessage) again {
 	var start streamStart
 	if json.Unmarshal(kept, &start) != nil || start.Stream == nil {
 		return nil
 	}
-	return func(ctx context.Context) (*runs.Watch, error) { return s.Runs.Rewatch(ctx, c.project, *start.Stream) }
+	return s.rewatch(project, *start.Stream)
 }
 
 // retryable lets the retry of a call whose answer got lost have that answer.
@@ -190,7 +217,7 @@ func (s *server) retryable(c *call, retries int, h handler) error {
 		at, first := s.attempts.enter(scope, s.Now())
 		switch {
 		case first:
-			return s.firstTry(c, scope, at, h)
+			return s.firstTry(c, at, h)
 		case retries == 0: // the same call again, but no retry: it is meant
 			return h(c)
 		}
@@ -203,28 +230,28 @@ func (s *server) retryable(c *call, retries int, h handler) error {
 	}
 }
 
-func (s *server) firstTry(c *call, scope string, at *attempt, h handler) error {
+func (s *server) firstTry(c *call, at *attempt, h handler) error {
 	c.keep = func(answer json.RawMessage, stream again) error {
 		at.answer, at.stream, at.success = answer, stream, true
+		at.settle()
 		return nil
 	}
 	delivered := false
-	defer func() {
-		keep := time.Duration(0)
-		if at.success && !delivered {
-			keep = undeliveredLife
-		}
-		s.attempts.leave(scope, at, s.Now(), keep)
-	}()
+	defer func() { s.attempts.leave(at, s.Now(), at.success && !delivered) }()
 	err := h(c)
 	delivered = err == nil && c.r.Context().Err() == nil
 	return err
 }
 
+// wait waits until the answer is known, or it is known that there is none.
 func (at *attempt) wait(ctx context.Context) error {
+	patience := time.NewTimer(underWayPatience)
+	defer patience.Stop()
 	select {
 	case <-at.done:
 		return nil
+	case <-patience.C:
+		return errUnderWay
 	case <-ctx.Done():
 		return ctx.Err()
 	}

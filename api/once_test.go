@@ -116,6 +116,36 @@ func TestIdempotencyKeyOfACallUnderWay(t *testing.T) {
 	})
 }
 
+// TestIdempotencyKeyOfACallThatTakesLong: who repeats it is told so in time, and
+// has the answer once there is one.
+func TestIdempotencyKeyOfACallThatTakesLong(t *testing.T) {
+	for name, headers := range map[string][]string{
+		"under a key":   {"Idempotency-Key", "k"},
+		"as SDKs retry": {"X-Stainless-Retry-Count", "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var n atomic.Int64
+				s, release := onceServer(true), make(chan struct{})
+				slow := func(c *call) error { <-release; return counting(&n)(c) }
+				first := make(chan string)
+				go func() {
+					w, err := post(t.Context(), s, slow, `{}`, headers...)
+					first <- fmt.Sprint(w.Body, err)
+				}()
+				synctest.Wait()
+				begun := time.Now()
+				_, err := post(t.Context(), s, slow, `{}`, headers...)
+				require.ErrorIs(t, err, errUnderWay)
+				require.Equal(t, underWayPatience, time.Since(begun))
+				close(release)
+				require.Contains(t, <-first, `{"n":1}`)
+				require.EqualValues(t, 1, n.Load())
+			})
+		})
+	}
+}
+
 func TestRetryOfAnUndeliveredAnswer(t *testing.T) {
 	for name, c := range map[string]struct {
 		keyed, lost bool

@@ -31,7 +31,7 @@ func (s *server) startRun(c *call, threadID string, decode func(*wire.Object, wi
 		return err
 	}
 	if create.Stream && c.receipt != nil {
-		c.receipt.Render = startOfStream
+		c.receipt.Render = startOfStream(create.Texts, create.Thread != nil)
 	}
 	body, watch, err := s.Runs.Create(c.r.Context(), c.project, threadID, create)
 	return s.answer(c, cancels, body, watch, err)
@@ -91,7 +91,7 @@ func (s *server) submitToolOutputs(c *call) error {
 		return err
 	}
 	if outputs.Stream && c.receipt != nil {
-		c.receipt.Render = nil // outputs are taken once anyhow
+		c.receipt.Render = nil // where it begins is not known yet; outputs are taken once anyhow
 	}
 	body, watch, err := s.Runs.Submit(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"), outputs)
 	return s.answer(c, cancels, body, watch, err)

@@ -27,6 +27,11 @@ const (
 // again opens a stream once more from where it began.
 type again func(context.Context) (*runs.Watch, error)
 
+// rewatch is kept for long, and knows nothing of the call that it was made for.
+func (s *server) rewatch(project string, from runs.Start) again {
+	return func(ctx context.Context) (*runs.Watch, error) { return s.Runs.Rewatch(ctx, project, from) }
+}
+
 // answer renders a run as an object, or what happens to it as a stream of
 // server-sent events when the client asked for one. cancels says that the run
 // is to be cancelled when the client goes away before the stream's end.
@@ -37,8 +42,7 @@ func (s *server) answer(c *call, cancels bool, body json.RawMessage, watch *runs
 	defer watch.Close()
 	from := watch.Start
 	if c.keep != nil {
-		err := c.keep(nil, func(ctx context.Context) (*runs.Watch, error) { return s.Runs.Rewatch(ctx, c.project, from) })
-		if err != nil {
+		if err := c.keep(nil, s.rewatch(c.project, from)); err != nil {
 			return err
 		}
 	}

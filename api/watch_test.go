@@ -244,6 +244,30 @@ func TestOnDisconnect(t *testing.T) {
 	require.Equal(t, "requires_action", s.get(path).text("status"))
 }
 
+// TestRetryOfAnOpenStream under its Idempotency-Key does not wait for the first
+// one's end: it has the same stream beside it.
+func TestRetryOfAnOpenStream(t *testing.T) {
+	model := newPacedModel()
+	s := newServer(t, settings{model: model.ServeHTTP})
+	a := s.post("/v1/assistants", `{"model":"m"}`).text("id")
+	body := `{"assistant_id":"` + a + `","stream":true,"thread":{"messages":[{"role":"user","content":"hi"}]}}`
+	first, leave := s.openStream("POST", "/v1/threads/runs", body, "Idempotency-Key", "k")
+	defer leave()
+	model.say("One")
+	upTo(t, first, `"One"`)
+	s.call("POST", "/v1/threads/runs", `{"assistant_id":"`+a+`"}`, "Idempotency-Key", "k").refused(400, "Idempotency-Key", "idempotency_key_reused")
+	again, leaveAgain := s.openStream("POST", "/v1/threads/runs", body, "Idempotency-Key", "k")
+	defer leaveAgain()
+	upTo(t, again, "event: thread.created")
+	upTo(t, again, `"value":"One"`)
+	model.say(", two")
+	upTo(t, again, `", two"`)
+	upTo(t, first, `", two"`)
+	model.end()
+	upTo(t, again, "[DONE]")
+	upTo(t, first, "[DONE]")
+}
+
 // TestRetryOfAStream under an Idempotency-Key is told the same from its
 // beginning, the thread included, though the run has ended.
 func TestRetryOfAStream(t *testing.T) {

@@ -17,8 +17,9 @@ type Assistants interface {
 	Load(ctx context.Context, project, id string) (*assistants.Assistant, error)
 }
 
-// ThreadDeleter removes threads; the store is one.
-type ThreadDeleter interface {
+// Threads are the threads that runs belong to; the store has them.
+type Threads interface {
+	Thread(ctx context.Context, project, id string) (json.RawMessage, error)
 	DeleteThread(ctx context.Context, project, id string) error
 }
 
@@ -27,7 +28,7 @@ type Service struct {
 	store      Store
 	engine     *Engine
 	assistants Assistants
-	threads    ThreadDeleter
+	threads    Threads
 	files      assistants.Files
 	models     assistants.Models
 	now        func() time.Time
@@ -38,7 +39,7 @@ type ServiceOptions struct {
 	Store      Store
 	Engine     *Engine
 	Assistants Assistants
-	Threads    ThreadDeleter
+	Threads    Threads
 	Files      assistants.Files
 	Models     assistants.Models
 	Now        func() time.Time
@@ -72,7 +73,10 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 	var w *Watch
 	var opening func(*Log)
 	if c.Stream {
-		w = s.engine.newWatch(n.start(c.Texts))
+		w = s.engine.newWatch(Start{ThreadID: n.Run.ThreadID, RunID: n.Run.ID, Texts: c.Texts, WithThread: n.Thread != nil})
+		if n.Thread != nil {
+			w.preface = preface(encode(n.Thread))
+		}
 		opening = func(log *Log) {
 			w.follow(log)
 			log.created(n.Run)
@@ -96,15 +100,6 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 	s.engine.observer.Asked(ctx, n.Run.ID)
 	s.engine.launch(l, rec, nil)
 	return body, w, nil
-}
-
-// start is where the stream of a new run begins.
-func (n NewRun) start(texts bool) Start {
-	from := Start{ThreadID: n.Run.ThreadID, RunID: n.Run.ID, Texts: texts}
-	if n.Thread != nil {
-		from.preface = &Event{Name: "thread.created", Data: encode(n.Thread)}
-	}
-	return from
 }
 
 // prepare makes what CreateRun inserts.

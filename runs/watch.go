@@ -2,6 +2,7 @@ package runs
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"understudy/api/wire"
@@ -14,7 +15,7 @@ import (
 type Watch struct {
 	Start   Start
 	engine  *Engine
-	preface *Event  // Start.preface until it was told
+	preface *Event  // the thread that came with the run, until it was told
 	past    *cursor // what is stored, nil when it was told
 	live    *cursor // what happens now, nil when nothing does
 	told    int     // number of the last stored event that was told
@@ -26,9 +27,9 @@ type Watch struct {
 // Start says where a watch began, so that the same can be watched again.
 type Start struct {
 	ThreadID, RunID string
-	After           int    // number of the stored event before the first
-	Texts           bool   // results of searches are told with their texts
-	preface         *Event // the thread that came with the run
+	After           int  // number of the stored event before the first
+	Texts           bool // results of searches are told with their texts
+	WithThread      bool // the thread, which came with the run, is told first
 }
 
 // readAtOnce bounds how many bytes of events a reader is handed at a time,
@@ -96,8 +97,11 @@ func (w *Watch) Close() {
 
 // newWatch returns a watch of what comes behind a stored event of a run.
 func (e *Engine) newWatch(from Start) *Watch {
-	return &Watch{Start: from, engine: e, preface: from.preface, told: from.After, more: make(chan struct{}, 1)}
+	return &Watch{Start: from, engine: e, told: from.After, more: make(chan struct{}, 1)}
 }
+
+// preface is the event that tells of the thread that came with a run.
+func preface(thread []byte) *Event { return &Event{Name: "thread.created", Data: thread} }
 
 // follow lets the watch see a leg from its beginning.
 func (w *Watch) follow(log *Log) { w.live = log.join(w.more, false) }
@@ -126,9 +130,21 @@ func (s *Service) Abandon(ctx context.Context, project string, from Start) {
 	}
 }
 
-// Rewatch watches what an earlier watch did.
+// Rewatch watches what an earlier watch did. A thread that came with the run is
+// told as it is now.
 func (s *Service) Rewatch(ctx context.Context, project string, from Start) (*Watch, error) {
-	return s.watch(ctx, project, from)
+	var thread json.RawMessage
+	var err error
+	if from.WithThread {
+		if thread, err = s.threads.Thread(ctx, project, from.ThreadID); err != nil {
+			return nil, wire.OrNoSuch(err, threadNoun, from.ThreadID)
+		}
+	}
+	w, err := s.watch(ctx, project, from)
+	if err == nil && from.WithThread {
+		w.preface = preface(thread)
+	}
+	return w, err
 }
 
 func (s *Service) watch(ctx context.Context, project string, from Start) (*Watch, error) {
