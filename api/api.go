@@ -15,6 +15,7 @@ import (
 
 	"understudy/api/keys"
 	"understudy/api/telemetry"
+	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
 	"understudy/files/uploads"
@@ -63,6 +64,9 @@ type Options struct {
 	// MetricsToken opens /metrics; without one everybody may read it where there
 	// are no keys, and nobody where there are.
 	MetricsToken string
+
+	// Seeds makes the ids of what is created repeatable; nil = they are random.
+	Seeds *wire.Seeds
 
 	Ready   func(context.Context) error
 	Version string

@@ -37,6 +37,9 @@ func (s *server) authenticated(h handler) http.HandlerFunc {
 		if err := s.rates.take(note(r.Context()).keyID, s.changing.Load().requestsPerMinute, s.Now(), w.Header()); err != nil {
 			return err
 		}
+		if ids := s.Seeds.Minter(project, r.Method, r.URL.Path); ids != nil {
+			r = r.WithContext(wire.WithMinter(r.Context(), ids))
+		}
 		c := &call{w: w, r: r, project: project, dialect: dialect(r), memory: &s.memory}
 		defer c.release()
 		if err := c.checkIDs(); err != nil {

@@ -97,6 +97,7 @@ func (c *call) body() (*wire.Object, error) {
 	if err != nil {
 		return nil, wire.Invalidf("The request body could not be read to its end.")
 	}
+	wire.MinterOf(c.r.Context()).About(string(data))
 	return wire.ParseObject(data)
 }
 

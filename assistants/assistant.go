@@ -213,7 +213,7 @@ func (m *Modify) readTools(o *wire.Object, dialect wire.Dialect) {
 }
 
 // apply changes the assistant, and says what it means for its vector store.
-func (m Modify) apply(a *Assistant, now time.Time) vectorstores.Change {
+func (m Modify) apply(a *Assistant, ids *wire.Minter, now time.Time) vectorstores.Change {
 	before := a.retrieved()
 	for _, change := range m.changes {
 		change(a)
@@ -221,5 +221,5 @@ func (m Modify) apply(a *Assistant, now time.Time) vectorstores.Change {
 	if !m.version1 {
 		return vectorstores.Change{}
 	}
-	return a.keepRetrieved(before, now)
+	return a.keepRetrieved(before, ids, now)
 }

@@ -104,7 +104,7 @@ func (s *Service) changeFiles(ctx context.Context, project, id, fileID string, c
 			return vectorstores.Change{}
 		}
 		a.ToolResources.CodeInterpreter = &CodeResources{FileIDs: ids}
-		return a.keepRetrieved(before, s.now())
+		return a.keepRetrieved(before, wire.MinterOf(ctx), s.now())
 	})
 	s.files.Wake()
 	if err = cmp.Or(err, refused); err != nil {

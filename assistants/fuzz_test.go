@@ -65,7 +65,7 @@ func FuzzReadModify(f *testing.F) {
 		m, err := ReadModify(o, dialect)
 		a := Create{Model: "m"}.new("asst_1", 7)
 		if err == nil {
-			m.apply(a, time.Unix(7, 0))
+			m.apply(a, nil, time.Unix(7, 0))
 		}
 		return a, err
 	})

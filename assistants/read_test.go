@@ -195,7 +195,7 @@ func TestModify(t *testing.T) {
 			require.Equal(t, before, shown(t, a))
 			modify, err := ReadModify(parse(t, c.body), wire.V2)
 			require.NoError(t, err)
-			modify.apply(a, time.Unix(7, 0))
+			modify.apply(a, nil, time.Unix(7, 0))
 			require.Equal(t, c.want, shown(t, a))
 		})
 	}
@@ -205,7 +205,7 @@ func TestModify(t *testing.T) {
 		a := create.new("asst_1", 7)
 		modify, err := ReadModify(parse(t, `{"tools":[{"type":"code_interpreter"}]}`), wire.V2)
 		require.NoError(t, err)
-		modify.apply(a, time.Unix(7, 0))
+		modify.apply(a, nil, time.Unix(7, 0))
 		require.Contains(t, shown(t, a), `"tool_resources":{"code_interpreter":{"file_ids":[]}}`)
 	})
 	for _, c := range []struct{ name, body, param, code string }{

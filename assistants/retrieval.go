@@ -3,6 +3,7 @@ package assistants
 import (
 	"time"
 
+	"understudy/api/wire"
 	"understudy/files/vectorstores"
 )
 
@@ -21,15 +22,15 @@ func (a *Assistant) retrieved() []string {
 
 // keepRetrieved makes the assistant's store hold its files instead of those
 // before.
-func (a *Assistant) keepRetrieved(before []string, now time.Time) vectorstores.Change {
+func (a *Assistant) keepRetrieved(before []string, ids *wire.Minter, now time.Time) vectorstores.Change {
 	if !HasTool(a.Tools, FileSearch) {
 		return vectorstores.Change{}
 	}
 	storeID := ""
-	if ids := a.ToolResources.StoreIDs(); len(ids) > 0 {
-		storeID = ids[0]
+	if stores := a.ToolResources.StoreIDs(); len(stores) > 0 {
+		storeID = stores[0]
 	}
-	change := vectorstores.Keeping(storeID, before, a.ToolResources.FileIDs(), now)
+	change := vectorstores.Keeping(storeID, before, a.ToolResources.FileIDs(), ids, now)
 	if change.New != nil {
 		a.ToolResources = a.ToolResources.WithStore(change.New.Store.ID)
 	}

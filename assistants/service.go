@@ -72,12 +72,12 @@ func (s *Service) Create(ctx context.Context, project, id string, c Create) (jso
 	}
 	now := s.now()
 	if id == "" {
-		id = wire.NewID(IDPrefix, now)
+		id = wire.MinterOf(ctx).ID(IDPrefix, now)
 	}
 	a := c.new(id, now.Unix())
 	var store *vectorstores.New
 	if c.store != nil {
-		store = wire.Ptr(c.store.Build(vectorstores.NewID(), now))
+		store = wire.Ptr(c.store.Build(vectorstores.NewID(wire.MinterOf(ctx)), now))
 		a.ToolResources = a.ToolResources.WithStore(store.Store.ID)
 	}
 	body, err := s.store.CreateAssistant(ctx, project, a, store)
@@ -122,7 +122,7 @@ func (s *Service) Modify(ctx context.Context, project, id string, m Modify) (jso
 	if err := s.checkResources(ctx, project, m.resources); err != nil {
 		return nil, err
 	}
-	body, err := s.store.UpdateAssistant(ctx, project, id, func(a *Assistant) vectorstores.Change { return m.apply(a, s.now()) })
+	body, err := s.store.UpdateAssistant(ctx, project, id, func(a *Assistant) vectorstores.Change { return m.apply(a, wire.MinterOf(ctx), s.now()) })
 	s.files.Wake()
 	return body, wire.OrNoSuch(err, noun, id)
 }

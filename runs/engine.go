@@ -45,7 +45,9 @@ type EngineOptions struct {
 	Observer Observer
 	Logger   *slog.Logger
 	Now      func() time.Time
-	Limits   Limits
+	// Seeds makes the ids of steps, messages and calls repeatable; nil = they are random.
+	Seeds  *wire.Seeds
+	Limits Limits
 	// Grace is how long Stop lets running model calls go on.
 	Grace time.Duration
 }
@@ -61,6 +63,7 @@ type Engine struct {
 	observer Observer
 	logger   *slog.Logger
 	now      func() time.Time
+	seeds    *wire.Seeds
 	owner    string
 	grace    time.Duration
 
@@ -90,7 +93,7 @@ func NewEngine(o EngineOptions) *Engine {
 	ctx, kill := context.WithCancelCause(context.Background())
 	return &Engine{
 		store: o.Store, model: o.Model, prompts: prompter{history: o.Store, images: o.Images}, searcher: o.Search, observer: o.Observer,
-		memory: chat.NewMemory(int64(cmp.Or(o.Limits.Answers, DefaultAnswers))), logger: o.Logger, now: o.Now, owner: wire.NewHexID("proc_"), grace: o.Grace,
+		memory: chat.NewMemory(int64(cmp.Or(o.Limits.Answers, DefaultAnswers))), logger: o.Logger, now: o.Now, seeds: o.Seeds, owner: wire.NewHexID("proc_"), grace: o.Grace,
 		ctx: ctx, kill: kill, stopped: make(chan struct{}), wake: make(chan struct{}, 1),
 		live: map[string]*live{}, waiting: map[string]*Log{}, places: newPlaces(o.Limits, o.Model.Places()),
 	}

@@ -109,7 +109,7 @@ func (d *driver) ask(ctx context.Context) error {
 	if reason := d.rec.capReached(); reason != "" {
 		return d.finish(cutShort, reason)
 	}
-	d.turn = &turn{run: d.rec.Run, number: d.rec.Spent.Turns + 1, log: d.live.log, now: d.engine.now, quotes: d.rec.Search.Quotes}
+	d.turn = d.newTurn()
 	memory := d.engine.memory.Share()
 	defer memory.Release() // when the answer is stored
 	answer, dropped, err := d.complete(ctx, memory)
@@ -198,7 +198,7 @@ func (d *driver) recorded(call *ModelCall) []*ModelCall {
 // settle stores a settled answer.
 func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
 	t, at := d.turn, d.engine.now()
-	calls, searches := d.rec.Run.toolCalls(answer, searchTurns(d.steps), at)
+	calls, searches := d.rec.Run.toolCalls(answer, searchTurns(d.steps), t.ids, at)
 	t.catchUp(answer)
 	if len(calls) == 0 && answer.Finish == chat.FinishStop { // be it empty: clients read the newest message as the reply
 		t.open()

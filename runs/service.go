@@ -107,17 +107,16 @@ func (s *Service) prepare(ctx context.Context, project, threadID string, c Creat
 	if err := c.check(ctx, project, s.files); err != nil {
 		return NewRun{}, err
 	}
-	now := s.now()
+	now, ids := s.now(), wire.MinterOf(ctx)
 	var n NewRun
-	mint := func() string { return wire.NewID(threads.MessagePrefix, now) }
 	if c.Thread != nil {
-		threadID = wire.NewID(threads.IDPrefix, now)
-		n.Thread, n.Messages, n.VectorStore = c.Thread.Build(threadID, now, mint)
+		threadID = ids.ID(threads.IDPrefix, now)
+		n.Thread, n.Messages, n.VectorStore = c.Thread.Build(threadID, now, ids)
 	}
 	for _, m := range c.AdditionalMessages {
-		n.Messages = append(n.Messages, m.Build(mint(), threadID, now.Unix()))
+		n.Messages = append(n.Messages, m.Build(ids.ID(threads.MessagePrefix, now), threadID, now.Unix()))
 	}
-	run, err := c.build(a, wire.NewID(IDPrefix, now), threadID, now.Unix())
+	run, err := c.build(a, ids.ID(IDPrefix, now), threadID, now.Unix())
 	if err != nil {
 		return NewRun{}, err
 	}

@@ -3,6 +3,7 @@ package runs
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type turn struct {
 	number int
 	log    *Log
 	now    func() time.Time
+	ids    *wire.Minter
 
 	citer  *filesearch.Citer // nil = the run has no file_search, and markers are mere text
 	quotes bool              // citations carry the passage
@@ -31,6 +33,15 @@ type turn struct {
 	step                *Step            // the message's
 
 	overflowed []*ModelCall // calls of this turn whose prompt was too long
+}
+
+// newTurn is the run's next model call.
+func (d *driver) newTurn() *turn {
+	number := d.rec.Spent.Turns + 1
+	return &turn{
+		run: d.rec.Run, number: number, log: d.live.log, now: d.engine.now, quotes: d.rec.Search.Quotes,
+		ids: d.engine.seeds.Minter("turn", d.rec.Run.ID, strconv.Itoa(number)),
+	}
 }
 
 // Text shows a piece of the answer (chat.Sink).
@@ -93,7 +104,7 @@ func (t *turn) open() {
 	}
 	at := t.now()
 	t.message = &threads.Message{
-		ID: wire.NewID(threads.MessagePrefix, at), Object: "thread.message", CreatedAt: at.Unix(),
+		ID: t.ids.ID(threads.MessagePrefix, at), Object: "thread.message", CreatedAt: at.Unix(),
 		AssistantID: &t.run.AssistantID, ThreadID: t.run.ThreadID, RunID: &t.run.ID,
 		Status: threads.InProgress, Role: threads.Assistant,
 		Content: []threads.Part{}, Attachments: []threads.Attachment{},
@@ -105,7 +116,7 @@ func (t *turn) open() {
 
 func (t *turn) newStep(details StepDetails, at time.Time) *Step {
 	return &Step{
-		ID: wire.NewID(StepPrefix, at), Object: "thread.run.step", CreatedAt: at.Unix(),
+		ID: t.ids.ID(StepPrefix, at), Object: "thread.run.step", CreatedAt: at.Unix(),
 		RunID: t.run.ID, AssistantID: t.run.AssistantID, ThreadID: t.run.ThreadID,
 		Type: details.Type, Status: StepInProgress, ExpiresAt: t.run.ExpiresAt, Details: details,
 	}
@@ -170,7 +181,7 @@ func (t *turn) publishMessage() {
 // and so are calls that the run forbade: all of them under tool_choice none, all
 // but the first without parallel_tool_calls, and searches once there were
 // enough turns of them, since not every backend obeys.
-func (r *Run) toolCalls(answer chat.Answer, searchTurns int, at time.Time) ([]ToolCall, []*filesearch.Search) {
+func (r *Run) toolCalls(answer chat.Answer, searchTurns int, ids *wire.Minter, at time.Time) ([]ToolCall, []*filesearch.Search) {
 	searches := func(c chat.Call) bool { return r.searchTool() != nil && c.Name == r.searchName() }
 	calls := answer.Calls
 	if searchTurns >= maxSearchTurns {
@@ -185,7 +196,7 @@ func (r *Run) toolCalls(answer chat.Answer, searchTurns int, at time.Time) ([]To
 	out := make([]ToolCall, len(calls))
 	var found []*filesearch.Search
 	for i, c := range calls {
-		id := wire.NewID(CallPrefix, at)
+		id := ids.ID(CallPrefix, at)
 		if searches(c) {
 			out[i] = r.searchCall(id)
 			found = append(found, &filesearch.Search{CallID: id, Arguments: c.Arguments})

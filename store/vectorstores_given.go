@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"understudy/api/wire"
 	"understudy/files/vectorstores"
 	"understudy/threads"
 )
@@ -79,7 +80,7 @@ func giveSearched(tx *Tx, project string, m *threads.Message) error {
 	if err := json.Unmarshal(body, &t); err != nil {
 		return err
 	}
-	n := vectorstores.Of(ids).ForThread(time.Unix(m.CreatedAt, 0))
+	n := vectorstores.Of(ids).ForThread(wire.MinterOf(tx.ctx), time.Unix(m.CreatedAt, 0))
 	if storeIDs := t.ToolResources.StoreIDs(); len(storeIDs) > 0 {
 		usable, err := isUsable(tx, project, storeIDs[0])
 		if err != nil {

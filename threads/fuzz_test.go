@@ -50,7 +50,7 @@ func fuzz(f *testing.F, read func(o *wire.Object, dialect wire.Dialect) (any, er
 func FuzzReadCreate(f *testing.F) {
 	fuzz(f, func(o *wire.Object, dialect wire.Dialect) (any, error) {
 		c, err := ReadCreate(o, dialect)
-		thread, messages, _ := c.Build("thread_1", time.Unix(7, 0), func() string { return "msg_1" })
+		thread, messages, _ := c.Build("thread_1", time.Unix(7, 0), nil)
 		return []any{thread, messages}, err
 	})
 }

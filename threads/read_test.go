@@ -2,7 +2,6 @@ package threads
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -144,8 +143,7 @@ func TestThreadsAreShownWhole(t *testing.T) {
 	shown := func(body string) (string, []*Message) {
 		create, err := ReadCreate(parse(t, body), wire.V2)
 		require.NoError(t, err)
-		n := 0
-		thread, messages, _ := create.Build("thread_1", time.Unix(7, 0), func() string { n++; return MessagePrefix + strconv.Itoa(n) })
+		thread, messages, _ := create.Build("thread_1", time.Unix(7, 0), nil)
 		return encoded(t, thread), messages
 	}
 	empty := `{"id":"thread_1","object":"thread","created_at":7,"metadata":{},"tool_resources":{}}`
@@ -156,7 +154,8 @@ func TestThreadsAreShownWhole(t *testing.T) {
 	}
 	got, messages := shown(`{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}],"metadata":{"k":"v"},"tool_resources":{"code_interpreter":{"file_ids":["file-1"]},"file_search":{"vector_store_ids":["vs_1"]}}}`)
 	require.Equal(t, `{"id":"thread_1","object":"thread","created_at":7,"metadata":{"k":"v"},"tool_resources":{"code_interpreter":{"file_ids":["file-1"]},"file_search":{"vector_store_ids":["vs_1"]}}}`, got)
-	require.Equal(t, []string{"msg_1", "msg_2"}, []string{messages[0].ID, messages[1].ID})
+	require.Regexp(t, `^msg_\w{24}$`, messages[0].ID)
+	require.NotEqual(t, messages[0].ID, messages[1].ID)
 	require.Equal(t, "thread_1", messages[1].ThreadID)
 
 	for body, param := range map[string]string{

@@ -70,11 +70,11 @@ func (s *Service) Create(ctx context.Context, project, id string, c Create) (jso
 	if err := c.Check(ctx, project, s.files); err != nil {
 		return nil, err
 	}
-	now := s.now()
+	now, ids := s.now(), wire.MinterOf(ctx)
 	if id == "" {
-		id = wire.NewID(IDPrefix, now)
+		id = ids.ID(IDPrefix, now)
 	}
-	t, messages, store := c.Build(id, now, func() string { return wire.NewID(MessagePrefix, now) })
+	t, messages, store := c.Build(id, now, ids)
 	body, err := s.store.CreateThread(ctx, project, t, messages, store)
 	if store != nil || Attach(messages) {
 		s.files.Wake()
@@ -117,7 +117,7 @@ func (s *Service) AddMessage(ctx context.Context, project, threadID string, n Ne
 		return nil, err
 	}
 	now := s.now()
-	m := messages[0].Build(wire.NewID(MessagePrefix, now), threadID, now.Unix())
+	m := messages[0].Build(wire.MinterOf(ctx).ID(MessagePrefix, now), threadID, now.Unix())
 	body, err := s.store.AddMessage(ctx, project, m)
 	if Attach([]*Message{m}) {
 		s.files.Wake()

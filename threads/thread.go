@@ -64,12 +64,12 @@ func (c *Create) Check(ctx context.Context, project string, files assistants.Fil
 // Build makes the thread and its first messages as they will be stored, and the
 // vector store that it has for itself: because it asks for one, or because a
 // message attaches files for file_search and the thread names no store.
-func (c Create) Build(id string, now time.Time, mint func() string) (*Thread, []*Message, *vectorstores.New) {
+func (c Create) Build(id string, now time.Time, ids *wire.Minter) (*Thread, []*Message, *vectorstores.New) {
 	t := &Thread{ID: id, Object: "thread", CreatedAt: now.Unix(), Metadata: c.Metadata, ToolResources: c.ToolResources}
 	messages := make([]*Message, len(c.Messages))
 	var searched []string
 	for i, m := range c.Messages {
-		messages[i] = m.Build(mint(), id, now.Unix())
+		messages[i] = m.Build(ids.ID(MessagePrefix, now), id, now.Unix())
 		t.Take(messages[i])
 		searched = append(searched, messages[i].Searched()...)
 	}
@@ -80,7 +80,7 @@ func (c Create) Build(id string, now time.Time, mint func() string) (*Thread, []
 	case len(searched) == 0 || len(t.ToolResources.StoreIDs()) > 0:
 		return t, messages, nil
 	}
-	store := create.With(searched).ForThread(now)
+	store := create.With(searched).ForThread(ids, now)
 	t.ToolResources = t.ToolResources.WithStore(store.Store.ID)
 	return t, messages, &store
 }

@@ -65,7 +65,7 @@ func NewService(store Store, blobs *files.Blobs, now func() time.Time) *Service 
 // Create begins an upload. id is the client's choice, or "" to mint one.
 func (s *Service) Create(ctx context.Context, project, id string, c Create) (json.RawMessage, error) {
 	if id == "" {
-		id = wire.NewHexID(IDPrefix)
+		id = wire.MinterOf(ctx).HexID(IDPrefix)
 	}
 	return s.store.CreateUpload(ctx, project, c.new(id, s.now().Unix()), c.ExpiresAfter)
 }
@@ -94,7 +94,7 @@ func (s *Service) AddPart(ctx context.Context, project, uploadID string, d *file
 		return nil, err
 	}
 	at := s.now().Unix()
-	p := &Part{ID: wire.NewHexID(PartPrefix), Object: "upload.part", CreatedAt: at, UploadID: uploadID}
+	p := &Part{ID: wire.MinterOf(ctx).HexID(PartPrefix), Object: "upload.part", CreatedAt: at, UploadID: uploadID}
 	body, err := s.store.AddPart(context.WithoutCancel(ctx), project, p, StoredPart{ID: p.ID, Blob: blob, Size: size},
 		func(u *Upload) error { return u.takes(at) })
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *Service) Complete(ctx context.Context, project, id string, c Complete) 
 	}
 	at := s.now()
 	spec := files.Upload{Filename: r.Upload.Filename, Purpose: r.Upload.Purpose, ExpiresAfter: r.ExpiresAfter}
-	file := spec.New(wire.NewID(files.IDPrefix, at), r.Upload.Bytes, at.Unix())
+	file := spec.New(wire.MinterOf(ctx).ID(files.IDPrefix, at), r.Upload.Bytes, at.Unix())
 	body, freed, err := s.store.SettleUpload(context.WithoutCancel(ctx), project, id, func(u *Upload) error {
 		if err := u.takes(began.Unix()); err != nil { // cancelled or completed meanwhile
 			return err

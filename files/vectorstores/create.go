@@ -76,12 +76,12 @@ type Change struct {
 // Keeping makes the change that a store needs to hold the wanted files in place
 // of those it held before. The store is made when storeID is "" and there is
 // something to hold.
-func Keeping(storeID string, before, wanted []string, now time.Time) Change {
+func Keeping(storeID string, before, wanted []string, ids *wire.Minter, now time.Time) Change {
 	if storeID == "" {
 		if len(wanted) == 0 {
 			return Change{}
 		}
-		n := Of(wanted).Build(NewID(), now)
+		n := Of(wanted).Build(NewID(ids), now)
 		return Change{New: &n}
 	}
 	without := func(ids, others []string) []string {
@@ -110,15 +110,15 @@ func (c Create) With(fileIDs []string) Create {
 
 // ForThread is Build for a store that a thread has for itself: it goes a week
 // after its last use unless the request says something else.
-func (c Create) ForThread(now time.Time) New {
+func (c Create) ForThread(ids *wire.Minter, now time.Time) New {
 	if c.ExpiresAfter == nil {
 		c.ExpiresAfter = threadExpiry()
 	}
-	return c.Build(NewID(), now)
+	return c.Build(NewID(ids), now)
 }
 
 // NewID mints the id of a store.
-func NewID() string { return wire.NewHexID(IDPrefix) }
+func NewID(ids *wire.Minter) string { return ids.HexID(IDPrefix) }
 
 // Of is a store of files with every setting at its default.
 func Of(fileIDs []string) Create { return Create{FileIDs: fileIDs, Chunking: DefaultChunking} }

@@ -157,7 +157,7 @@ func (w *world) upload(name, content string) string {
 // store makes a vector store of files and returns its id.
 func (w *world) store(fileIDs ...string) string {
 	w.t.Helper()
-	id := vectorstores.NewID()
+	id := vectorstores.NewID(nil)
 	_, err := w.stores.Create(w.t.Context(), project, id, vectorstores.Of(fileIDs))
 	require.NoError(w.t, err)
 	return id

@@ -51,7 +51,7 @@ func (s *Service) Create(ctx context.Context, project, id string, c Create) (jso
 		return nil, err
 	}
 	if id == "" {
-		id = NewID()
+		id = NewID(wire.MinterOf(ctx))
 	}
 	body, err := s.Store.CreateVectorStore(ctx, project, c.Build(id, s.Now()))
 	if err == nil {
@@ -168,7 +168,7 @@ func (s *Service) AttachBatch(ctx context.Context, project, storeID, id string, 
 		return nil, err
 	}
 	if id == "" {
-		id = wire.NewHexID(BatchPrefix)
+		id = wire.MinterOf(ctx).HexID(BatchPrefix)
 	}
 	return s.attach(ctx, project, storeID, list, newBatch(id, storeID, s.Now().Unix(), len(list)))
 }

@@ -219,7 +219,7 @@ func (s *suite) storesAlong() {
 	require.NoError(s, err)
 	require.Equal(s, []string{"file-a"}, s.storeFiles("vs_new", vectorstores.FileQuery{}))
 	_, err = s.UpdateAssistant(ctx, ours, a.ID, func(*assistants.Assistant) vectorstores.Change {
-		return vectorstores.Keeping("vs_new", []string{"file-a"}, []string{"file-b"}, made)
+		return vectorstores.Keeping("vs_new", []string{"file-a"}, []string{"file-b"}, nil, made)
 	})
 	require.NoError(s, err)
 	require.Equal(s, []string{"file-b"}, s.storeFiles("vs_new", vectorstores.FileQuery{}))
