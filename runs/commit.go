@@ -22,6 +22,9 @@ const (
 // driver then goes on from what was stored, also when update refused.
 func (d *driver) commit(change *Change, update func(*Record) error) error {
 	ctx := context.WithoutCancel(d.engine.ctx) // an answer that is paid for is stored, whatever ends the run
+	for _, call := range change.Calls {
+		d.engine.store.Seal(d.rec.Run.ThreadID, call)
+	}
 	advance := func() error {
 		return d.engine.store.Advance(ctx, d.live.runID, d.rec.Lease, func(r *Record) (*Change, error) {
 			if at, begun := d.live.begun(); begun {

@@ -50,6 +50,9 @@ type EngineOptions struct {
 	Limits Limits
 	// Grace is how long Stop lets running model calls go on.
 	Grace time.Duration
+	// Untaped names the projects whose model calls are not put on the tape; nil =
+	// none. A run goes on from its steps and messages, and needs no tape for it.
+	Untaped func(project string) bool
 }
 
 // Engine drives the runs this process has leased. It is started once and
@@ -66,6 +69,7 @@ type Engine struct {
 	seeds    *wire.Seeds
 	owner    string
 	grace    time.Duration
+	untaped  func(project string) bool
 
 	ctx     context.Context // ends when Stop has run out of patience
 	kill    context.CancelCauseFunc
@@ -89,11 +93,14 @@ func NewEngine(o EngineOptions) *Engine {
 		o.Now = time.Now
 	}
 	o.Logger = cmp.Or(o.Logger, slog.Default())
+	if o.Untaped == nil {
+		o.Untaped = func(string) bool { return false }
+	}
 	o.Observer = cmp.Or[Observer](o.Observer, unobserved{})
 	ctx, kill := context.WithCancelCause(context.Background())
 	return &Engine{
 		store: o.Store, model: o.Model, prompts: prompter{history: o.Store, images: o.Images}, searcher: o.Search, observer: o.Observer,
-		memory: chat.NewMemory(int64(cmp.Or(o.Limits.Answers, DefaultAnswers))), logger: o.Logger, now: o.Now, seeds: o.Seeds, owner: wire.NewHexID("proc_"), grace: o.Grace,
+		memory: chat.NewMemory(int64(cmp.Or(o.Limits.Answers, DefaultAnswers))), logger: o.Logger, now: o.Now, seeds: o.Seeds, owner: wire.NewHexID("proc_"), grace: o.Grace, untaped: o.Untaped,
 		ctx: ctx, kill: kill, stopped: make(chan struct{}), wake: make(chan struct{}, 1),
 		live: map[string]*live{}, waiting: map[string]*Log{}, places: newPlaces(o.Limits, o.Model.Places()),
 	}

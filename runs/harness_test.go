@@ -61,6 +61,7 @@ type worldOptions struct {
 	search  runs.Searcher
 	files   bool                       // keep files, which costs a tree of directories
 	stored  func(*store.DB) runs.Store // wraps the store the engine and the service see
+	untaped bool                       // no project has a tape
 }
 
 // open starts a world with one assistant, which has the functions add and sub.
@@ -105,6 +106,7 @@ func (w *world) attach() {
 	w.engine = runs.NewEngine(runs.EngineOptions{
 		Store: seen, Model: w.model, Images: w.files, Logger: slog.New(slog.NewTextHandler(w.logs, nil)), Now: time.Now,
 		Search: w.options.search, Limits: limits, Grace: w.options.grace,
+		Untaped: func(string) bool { return w.options.untaped },
 	})
 	w.runs = runs.NewService(runs.ServiceOptions{
 		Store: seen, Engine: w.engine, Assistants: w.assistants, Threads: w.db, Files: w.fileChecks(), Models: anyModel{}, Now: time.Now,

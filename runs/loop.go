@@ -185,6 +185,9 @@ func (d *driver) complete(ctx context.Context, memory *chat.Share) (chat.Answer,
 // recorded lists the calls a commit puts on the tape: those that overflowed the
 // model's window and the one that ended the turn, nil when there was none.
 func (d *driver) recorded(call *ModelCall) []*ModelCall {
+	if d.engine.untaped(d.rec.Project) {
+		return nil
+	}
 	var calls []*ModelCall
 	if d.turn != nil {
 		calls = slices.Clone(d.turn.overflowed)

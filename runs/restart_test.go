@@ -49,20 +49,25 @@ var stages = []struct {
 	},
 }
 
-// TestRestart ends the process at each stage, orderly and not.
+// TestRestart ends the process at each stage, orderly and not, and without a
+// tape: a run goes on from its steps.
 func TestRestart(t *testing.T) {
-	for how, end := range map[string]func(*world){
-		"stop":  func(w *world) { w.stop(); w.start() },
-		"crash": (*world).crash,
+	stop := func(w *world) { w.stop(); w.start() }
+	for _, way := range []struct {
+		name    string
+		end     func(*world)
+		untaped bool
+	}{
+		{"stop", stop, false}, {"crash", (*world).crash, false}, {"crash without a tape", (*world).crash, true},
 	} {
 		for _, stage := range stages {
-			t.Run(how+" when "+stage.name, func(t *testing.T) {
-				w := open(t, worldOptions{}, stage.before...)
+			t.Run(way.name+" when "+stage.name, func(t *testing.T) {
+				w := open(t, worldOptions{untaped: way.untaped}, stage.before...)
 				thread := w.thread("Hi")
 				r := w.run(thread)
 				stage.reach(w, r)
 				w.model.play(stage.after...)
-				end(w)
+				way.end(w)
 				if stage.submit {
 					r = w.settled(r)
 					require.Equal(t, stage.status, r.Status)
@@ -73,7 +78,11 @@ func TestRestart(t *testing.T) {
 				require.Equal(t, runs.Completed, r.Status)
 				require.Equal(t, stage.texts, w.texts(thread))
 				require.Len(t, w.model.sent(), len(stage.after))
-				require.Equal(t, usageOf(len(w.calls(r))), r.Usage)
+				if way.untaped {
+					require.Empty(t, w.calls(r))
+				} else {
+					require.Equal(t, usageOf(len(w.calls(r))), r.Usage)
+				}
 				_, err := w.say(thread, "free again")
 				require.NoError(t, err)
 				require.NotContains(t, w.logs.String(), "level=ERROR")

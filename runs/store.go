@@ -151,6 +151,9 @@ type EngineStore interface {
 	SearchedSteps(ctx context.Context, threadID string) (int, error)
 	// Thread reads the thread of a run.
 	Thread(ctx context.Context, project, id string) (json.RawMessage, error)
+	// Seal does what can be done beforehand about putting a call on the tape of a
+	// thread, which Advance would otherwise do while everybody waits.
+	Seal(threadID string, call *ModelCall)
 	// Extend moves the end of the owner's leases of these runs.
 	Extend(ctx context.Context, owner string, runIDs []string, until time.Time) error
 	// Release frees every lease of the owner.

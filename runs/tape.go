@@ -14,7 +14,7 @@ type ModelCall struct {
 	Upstream   string          `json:"upstream"`
 	Model      string          `json:"model"`  // as sent to the upstream
 	Status     int             `json:"status"` // HTTP status; 0 = no answer came
-	Retries    int             `json:"retries"`
+	Retries    Retries         `json:"retries"`
 	StartedAt  time.Time       `json:"started_at"`
 	FirstToken *time.Time      `json:"first_token_at"`
 	EndedAt    time.Time       `json:"ended_at"`
@@ -23,6 +23,32 @@ type ModelCall struct {
 	Dropped    int             `json:"dropped_messages"` // left out of the prompt by truncation
 	Request    json.RawMessage `json:"request"`
 	Response   string          `json:"response"` // the raw body, possibly an event stream
+
+	// Sealed is what the store has made of the call before it writes it; nil = nothing yet.
+	Sealed any `json:"-"`
+}
+
+// Retry is a try that failed and was followed by another, or by the call itself.
+type Retry struct {
+	Upstream  string    `json:"upstream"`
+	Model     string    `json:"model"` // as sent to the upstream
+	Status    int       `json:"status"`
+	Error     string    `json:"error"`
+	Changed   string    `json:"changed"` // what the upstream does from now on because of the error; "" = nothing
+	StartedAt time.Time `json:"started_at"`
+	Waited    float64   `json:"waited"` // seconds until the next
+}
+
+// Retries are tries that failed, oldest first.
+type Retries []Retry
+
+// UnmarshalJSON reads a list. The number that stood in its place before is forgotten.
+func (r *Retries) UnmarshalJSON(raw []byte) error {
+	*r = Retries{}
+	if len(raw) == 0 || raw[0] != '[' {
+		return nil
+	}
+	return json.Unmarshal(raw, (*[]Retry)(r))
 }
 
 // newModelCall records an exchange; it is called once per model call, whether
@@ -30,7 +56,7 @@ type ModelCall struct {
 func newModelCall(turn, dropped int, answer chat.Answer, failure *LastError) *ModelCall {
 	x := answer.Exchange
 	call := &ModelCall{
-		Turn: turn, Upstream: x.Upstream, Model: x.Model, Status: x.Status, Retries: x.Retries,
+		Turn: turn, Upstream: x.Upstream, Model: x.Model, Status: x.Status, Retries: retriesOf(x.Retries),
 		StartedAt: x.Started, EndedAt: x.Ended, Usage: usageOf(answer.Usage), Error: failure,
 		Dropped: dropped, Request: x.Request, Response: string(x.Response),
 	}
@@ -38,6 +64,16 @@ func newModelCall(turn, dropped int, answer chat.Answer, failure *LastError) *Mo
 		call.FirstToken = &x.FirstToken
 	}
 	return call
+}
+
+func retriesOf(tries []chat.Try) Retries {
+	retries := make(Retries, len(tries))
+	for i, t := range tries {
+		retries[i] = Retry{
+			Upstream: t.Upstream, Model: t.Model, Status: t.Status, Error: t.Error, Changed: t.Changed, StartedAt: t.Started, Waited: t.Waited.Seconds(),
+		}
+	}
+	return retries
 }
 
 func usageOf(u chat.Usage) Usage {

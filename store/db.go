@@ -44,6 +44,7 @@ type DB struct {
 	readers     *readers
 	checkpoints *checkpointer
 	tails       *tails
+	tape        tape
 	lock        *flock.Flock // nil when the database is shared
 	close       func() error // Close's work, done once
 }

@@ -99,7 +99,7 @@ func describe(r Reader, h heldThread) (ErasedThread, error) {
 		Files: append([]string{}, h.thread.ToolResources.FileIDs()...), VectorStores: append([]string{}, h.thread.ToolResources.StoreIDs()...),
 	}
 	err := r.QueryRow(`SELECT (SELECT COUNT(*) FROM messages WHERE thread_id = $1 AND body IS NOT NULL), (SELECT COUNT(*) FROM runs WHERE thread_id = $1),
-		(SELECT COUNT(*) FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.thread_id = $1), (SELECT COUNT(*) FROM model_calls WHERE thread_id = $1)`, e.ID).
+		(SELECT COUNT(*) FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.thread_id = $1), (SELECT COUNT(*) FROM model_calls c JOIN runs r ON r.id = c.run_id WHERE r.thread_id = $1)`, e.ID).
 		Scan(&e.Messages, &e.Runs, &e.Steps, &e.ModelCalls)
 	if err != nil {
 		return e, err

@@ -45,7 +45,7 @@ type tail struct {
 	from     int64                 // 0 = the whole thread
 	messages []*runs.MessageRecord // oldest first
 	steps    []*runs.StepRecord    // of tool calls, ordered as ToolSteps orders them
-	sent     []byte                // hashes of the newest model call's messages, which are all stored
+	sent     []byte                // hashes of parts of the newest model call, which are all stored
 	runs     []*keptRun            // the newest that were written, oldest first
 	size     int
 }
@@ -102,7 +102,7 @@ func (t *tails) toolSteps(thread string, since, before int64) ([]*runs.StepRecor
 	return steps, true
 }
 
-// sent returns the hashes of the messages of the thread's newest model call, as far as it is known.
+// sent returns the hashes of parts of the thread's newest model call, as far as it is known.
 func (t *tails) sent(thread string) []byte {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
@@ -204,7 +204,7 @@ func (t *tails) stepped(s *runs.StepRecord) {
 	t.grow(kept, sizeOfStep(s))
 }
 
-// called notes which messages a model call has stored.
+// called notes which parts a model call has stored.
 func (t *tails) called(thread string, hashes []byte) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
@@ -213,6 +213,9 @@ func (t *tails) called(thread string, hashes []byte) {
 		kept.sent = hashes
 	}
 }
+
+// uncalled is called when parts of the newest model call may be gone.
+func (t *tails) uncalled(thread string) { t.called(thread, nil) }
 
 // forget is called with a change that a tail does not follow.
 func (t *tails) forget(thread string) {

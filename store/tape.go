@@ -1,19 +1,68 @@
 package store
 
 import (
-	"bytes"
-	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"fmt"
-	"slices"
 
 	"understudy/runs"
 )
 
-// hashSize is how many bytes of a SHA-256 name a prompt message inside its
-// thread.
-const hashSize = 16
+// What a row occupies beside its bodies, in bytes, about: its ids, twice because of the indexes.
+const (
+	callCost = 250
+	partCost = 130
+)
+
+// sealedCall is a model call as it is about to be stored.
+type sealedCall struct {
+	meta     []byte
+	request  []byte
+	shared   *part // holds the request's body without its messages; nil = request does
+	splitAt  int
+	messages []*part
+	depth    int
+	response []byte
+}
+
+// leastShared is the shortest rest of a request that is a part, in bytes: it holds the tools, which are the same from
+// call to call.
+const leastShared = 256
+
+// Seal implements runs.EngineStore.
+func (db *DB) Seal(threadID string, call *runs.ModelCall) {
+	if sealed, err := seal(call, splitHashes(db.tails.sent(threadID))); err == nil { // else the write fails and says why
+		call.Sealed = sealed
+	}
+}
+
+// seal does what can be done about a call before a transaction. stored are parts that its thread has for certain.
+func seal(call *runs.ModelCall, stored []hash) (*sealedCall, error) {
+	meta, err := callMeta(call)
+	if err != nil {
+		return nil, err
+	}
+	rest, splitAt, messages := splitRequest(call.Request)
+	s := &sealedCall{meta: meta, splitAt: splitAt, response: pack([]byte(call.Response))}
+	known := setOf(stored)
+	once := func(body []byte) *part {
+		p := newPart(body)
+		if !known[p.hash] {
+			p.packed()
+		}
+		return p
+	}
+	if len(rest) >= leastShared {
+		s.shared = once(rest)
+		s.request = s.shared.hash[:]
+	} else {
+		s.request = pack(rest)
+	}
+	list := make([]*part, len(messages))
+	for i, m := range messages {
+		list[i] = once(m)
+	}
+	s.messages, s.depth = fold(list)
+	return s, nil
+}
 
 // callMeta is a ModelCall without its bodies.
 func callMeta(c *runs.ModelCall) ([]byte, error) {
@@ -22,131 +71,84 @@ func callMeta(c *runs.ModelCall) ([]byte, error) {
 	return json.Marshal(meta)
 }
 
-// insertModelCall writes one entry of the tape. The messages of its request
-// are stored once per thread, so that a long conversation costs what it adds.
-func insertModelCall(tx *Tx, project string, r *runs.Run, c *runs.ModelCall) error {
-	meta, err := callMeta(c)
-	if err != nil {
-		return err
+func setOf(hashes []hash) map[hash]bool {
+	set := make(map[hash]bool, len(hashes))
+	for _, h := range hashes {
+		set[h] = true
 	}
-	rest, splitAt, messages := splitRequest(c.Request)
-	hashes, known := make([]byte, 0, hashSize*len(messages)), storedHashes(tx.db.tails.sent(r.ThreadID))
-	for _, m := range messages {
-		sum := sha256.Sum256(m)
-		hash := [hashSize]byte(sum[:hashSize])
-		hashes = append(hashes, hash[:]...)
-		if known[hash] {
-			continue
-		}
-		if _, err := tx.Exec("INSERT INTO prompt_messages (thread_id, hash, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-			r.ThreadID, hash[:], []byte(m)); err != nil {
+	return set
+}
+
+// insertModelCall writes one entry of the tape. What its request has in common with earlier ones of the thread is
+// stored already, so that a long conversation costs what it adds.
+func insertModelCall(tx *Tx, project string, r *runs.Run, c *runs.ModelCall) error {
+	s, ok := c.Sealed.(*sealedCall)
+	if !ok {
+		var err error
+		if s, err = seal(c, nil); err != nil {
 			return err
 		}
 	}
-	tx.onCommit(func(db *DB) { db.tails.called(r.ThreadID, hashes) })
-	_, err = tx.Exec(`INSERT INTO model_calls (run_id, seq, project_id, thread_id, meta, request, split_at, messages, response)
-		VALUES ($1, COALESCE((SELECT MAX(seq) FROM model_calls WHERE run_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8)`,
-		r.ID, project, r.ThreadID, string(meta), rest, splitAt, hashes, []byte(c.Response))
+	stored := partsWriter{tx: tx, threadID: r.ThreadID, known: setOf(splitHashes(tx.db.tails.sent(r.ThreadID)))}
+	roots := s.messages
+	if s.shared != nil {
+		roots = append([]*part{s.shared}, roots...)
+	}
+	for _, p := range roots {
+		if err := stored.add(p); err != nil {
+			return err
+		}
+	}
+	list := hashesOf(s.messages)
+	size := callCost + len(s.meta) + len(list) + len(s.request) + len(s.response) + stored.size
+	_, err := tx.Exec(`INSERT INTO model_calls (run_id, seq, project_id, thread_id, ended_at, size, shared, split_at, depth, meta, messages, request, response)
+		VALUES ($1, COALESCE((SELECT MAX(seq) FROM model_calls WHERE run_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		r.ID, project, r.ThreadID, max(1, c.EndedAt.Unix()), size, flag(s.shared != nil), s.splitAt, s.depth, string(s.meta), list, s.request, s.response)
+	tx.onCommit(func(db *DB) {
+		db.tails.called(r.ThreadID, sentParts(roots))
+		db.tape.wrote(r.ThreadID, size)
+	})
 	return err
 }
 
-// storedHashes takes the hashes of a model call apart: its messages need not be stored again.
-func storedHashes(hashes []byte) map[[hashSize]byte]bool {
-	stored := make(map[[hashSize]byte]bool, len(hashes)/hashSize)
-	for ; len(hashes) > 0; hashes = hashes[hashSize:] {
-		stored[[hashSize]byte(hashes)] = true
-	}
-	return stored
+// partsWriter stores the parts of one request that the thread does not have.
+type partsWriter struct {
+	tx       *Tx
+	threadID string
+	known    map[hash]bool
+	size     int // of what was stored
 }
 
-// splitRequest takes the messages out of a request body: rest is the body
-// without them and splitAt where they were. A body that has none, or that would
-// not come out the same again, stays whole.
-func splitRequest(request []byte) (rest []byte, splitAt int, messages []json.RawMessage) {
-	var top struct {
-		Messages []json.RawMessage `json:"messages"`
+// add stores a part and what it lists. What a stored list names is stored.
+func (w *partsWriter) add(p *part) error {
+	if w.known[p.hash] {
+		return nil
 	}
-	if json.Unmarshal(request, &top) == nil && top.Messages != nil {
-		joined := joinMessages(top.Messages)
-		if at := bytes.Index(request, joined); at >= 0 {
-			return slices.Concat(request[:at], request[at+len(joined):]), at, top.Messages
-		}
+	w.known[p.hash] = true
+	body := p.packed()
+	n, err := w.tx.Exec("INSERT INTO prompt_messages (thread_id, hash, depth, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+		w.threadID, p.hash[:], p.depth, body)
+	if err != nil || n == 0 {
+		return err
 	}
-	return append([]byte{}, request...), 0, nil // never nil, which would be stored as NULL
-}
-
-func joinMessages(messages []json.RawMessage) []byte {
-	parts := make([][]byte, len(messages))
-	for i, m := range messages {
-		parts[i] = m
-	}
-	return append(append([]byte("["), bytes.Join(parts, []byte(","))...), ']')
-}
-
-// ModelCalls implements runs.Store.
-func (db *DB) ModelCalls(ctx context.Context, project, threadID, runID string) (calls []*runs.ModelCall, err error) {
-	err = db.View(ctx, func(r Reader) error {
-		if _, err := child(r, "runs", project, threadID, runID); err != nil {
+	w.size += partCost + len(body)
+	for _, named := range p.lists {
+		if err := w.add(named); err != nil {
 			return err
 		}
-		calls, err = readCalls(r, runID, threadID)
-		return err
-	})
-	return calls, err
+	}
+	return nil
 }
 
-// storedCall is a row of the tape.
-type storedCall struct {
-	meta, request, messages, response []byte
-	splitAt                           int
-}
-
-func readCalls(r Reader, runID, threadID string) ([]*runs.ModelCall, error) {
-	rows, err := r.Query("SELECT meta, request, split_at, messages, response FROM model_calls WHERE run_id = $1 ORDER BY seq", runID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var stored []storedCall
-	for rows.Next() {
-		var s storedCall
-		if err := rows.Scan(&s.meta, &s.request, &s.splitAt, &s.messages, &s.response); err != nil {
-			return nil, err
-		}
-		stored = append(stored, s)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	calls := make([]*runs.ModelCall, len(stored))
-	for i, s := range stored {
-		if calls[i], err = s.restore(r, threadID); err != nil {
-			return nil, err
+// sentParts are the hashes of the parts that the thread's next call is likely to name: the lists, and the messages
+// that are in no list or in the last one.
+func sentParts(roots []*part) []byte {
+	var hashes []byte
+	for i, p := range roots {
+		hashes = append(hashes, p.hash[:]...)
+		if p.depth > 1 || i == len(roots)-1 {
+			hashes = append(hashes, sentParts(p.lists)...)
 		}
 	}
-	return calls, nil
-}
-
-func (s storedCall) restore(r Reader, threadID string) (*runs.ModelCall, error) {
-	var call runs.ModelCall
-	if err := json.Unmarshal(s.meta, &call); err != nil {
-		return nil, fmt.Errorf("decode a model call: %w", err)
-	}
-	call.Request, call.Response = nil, string(s.response)
-	if len(s.request) > 0 { // else the call failed before it was sent
-		call.Request = s.request
-	}
-	if s.splitAt == 0 {
-		return &call, nil
-	}
-	var messages []json.RawMessage
-	for hash := s.messages; len(hash) > 0; hash = hash[hashSize:] {
-		body, err := readBody(r, "SELECT body FROM prompt_messages WHERE thread_id = $1 AND hash = $2", threadID, hash[:hashSize])
-		if err != nil {
-			return nil, fmt.Errorf("read a prompt message: %w", err)
-		}
-		messages = append(messages, body)
-	}
-	call.Request = append(append(append([]byte{}, s.request[:s.splitAt]...), joinMessages(messages)...), s.request[s.splitAt:]...)
-	return &call, nil
+	return hashes
 }

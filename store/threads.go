@@ -212,7 +212,7 @@ var purges = []string{
 	"DELETE FROM messages WHERE thread_id = $1 AND seq IN (SELECT seq FROM messages WHERE thread_id = $1 LIMIT $2)",
 	"DELETE FROM steps WHERE id IN (SELECT s.id FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.thread_id = $1 LIMIT $2)",
 	"DELETE FROM steps WHERE id IN (SELECT id FROM steps WHERE run_id = 'fork_' || $1 LIMIT $2)",
-	"DELETE FROM model_calls WHERE thread_id = $1 AND (run_id, seq) IN (SELECT run_id, seq FROM model_calls WHERE thread_id = $1 LIMIT $2)",
+	"DELETE FROM model_calls WHERE rowid IN (SELECT c.rowid FROM model_calls c JOIN runs r ON r.id = c.run_id WHERE r.thread_id = $1 LIMIT $2)",
 	"DELETE FROM prompt_messages WHERE thread_id = $1 AND hash IN (SELECT hash FROM prompt_messages WHERE thread_id = $1 LIMIT $2)",
 	"DELETE FROM runs WHERE thread_id = $1 AND seq IN (SELECT seq FROM runs WHERE thread_id = $1 LIMIT $2)",
 }

@@ -106,7 +106,7 @@ func (t *Telemetry) called(answer chat.Answer, outcome string) {
 	if x.Upstream == "" {
 		return
 	}
-	t.retries.WithLabelValues(x.Upstream).Add(float64(x.Retries))
+	t.retries.WithLabelValues(x.Upstream).Add(float64(len(x.Retries)))
 	t.upstreamTime.WithLabelValues(x.Upstream).Observe(x.Ended.Sub(x.Started).Seconds())
 	if !x.FirstToken.IsZero() {
 		t.firstToken.WithLabelValues(x.Upstream).Observe(x.FirstToken.Sub(x.Started).Seconds())

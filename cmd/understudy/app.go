@@ -82,7 +82,7 @@ func (a *app) wire(config Config) {
 	assistantService := assistants.NewService(a.db, a.stores, models, time.Now)
 	a.engine = runs.NewEngine(runs.EngineOptions{
 		Store: a.db, Model: a.seen.Model(a.chat), Images: a.files, Search: a.seen.Searcher(a.stores), Observer: a.seen,
-		Logger: a.logger, Now: time.Now, Limits: config.Limits.ofRuns(), Grace: grace,
+		Logger: a.logger, Now: time.Now, Limits: config.Limits.ofRuns(), Grace: grace, Untaped: config.Tape.isOff,
 	})
 	options := api.Options{
 		Assistants: assistantService,
@@ -128,6 +128,7 @@ func (a *app) start(ctx context.Context) error {
 	a.stores.Start()
 	a.tasks.Add(1)
 	go a.tidy()
+	a.tasks.Go(a.sweepTape)
 	return nil
 }
 

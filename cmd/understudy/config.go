@@ -59,6 +59,7 @@ type Config struct {
 	ImageHosts   []string       // names, addresses or ranges that images may come from though they are not public
 	FileSearch   FileSearch
 	Limits       Limits
+	Tape         Tape
 	LogFormat    LogFormat
 	MetricsToken Secret // what opens /metrics; empty = see docs/metrics.md
 
@@ -83,8 +84,8 @@ func (c Config) String() string {
 	for i, u := range c.Upstreams {
 		upstreams[i] = u.String()
 	}
-	return fmt.Sprintf("file=%q listen=%s data=%q durability=%s auth=%s cors_origins=%v upstreams=[%s] models=%d models_strict=%t relay=%v file_search=%s limits=%s log_format=%s",
-		c.File, c.Listen, c.Data, c.Durability, c.Auth, c.CORSOrigins, strings.Join(upstreams, ", "), len(c.Models), c.ModelsStrict, c.Relay, c.FileSearch, c.Limits, c.LogFormat)
+	return fmt.Sprintf("file=%q listen=%s data=%q durability=%s auth=%s cors_origins=%v upstreams=[%s] models=%d models_strict=%t relay=%v file_search=%s limits=%s tape=%s log_format=%s",
+		c.File, c.Listen, c.Data, c.Durability, c.Auth, c.CORSOrigins, strings.Join(upstreams, ", "), len(c.Models), c.ModelsStrict, c.Relay, c.FileSearch, c.Limits, c.Tape, c.LogFormat)
 }
 
 // GoString keeps %#v as silent about keys as String.
@@ -146,6 +147,10 @@ func loadConfig(flags ServeFlags, getenv func(string) string) (Config, error) {
 		MetricsToken: file.metricsToken,
 		FileSearch:   file.fileSearch,
 		Limits:       file.limits,
+		Tape:         defaultTape,
+	}
+	if file.tape != nil {
+		c.Tape = *file.tape
 	}
 	if c.Data, err = from.pick(flags.Data, "data", file.data).directory(); err != nil {
 		return Config{}, err

@@ -44,6 +44,7 @@ func TestNothingConfigured(t *testing.T) {
 	require.Equal(t, Config{
 		Listen: "127.0.0.1:8080", Data: "./data", Durability: DurabilityFull, Auth: AuthNone, LogFormat: LogText,
 		Upstreams: []Upstream{{Name: "builtin", BaseURL: "builtin://echo", Auth: chat.AuthNone, EmbeddingModel: "builtin/echo"}},
+		Tape:      Tape{Keep: 30 * day, MaxSize: 1 << 30},
 		Offline:   true,
 	}, c)
 }

@@ -174,6 +174,7 @@ func (a *app) reload(config Config, err error) {
 		{"durability", string(a.config.Durability), string(config.Durability)},
 		{"auth", string(a.config.Auth), string(config.Auth)},
 		{"limits", a.config.Limits.fixed(), config.Limits.fixed()},
+		{"tape", a.config.Tape.String(), config.Tape.String()},
 		{"log_format", string(a.config.LogFormat), string(config.LogFormat)},
 	} {
 		if c.old != c.now {

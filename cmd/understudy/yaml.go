@@ -34,6 +34,7 @@ type configFile struct {
 	relay        []string
 	fileSearch   FileSearch
 	limits       Limits
+	tape         *Tape // nil = not written
 	metricsToken Secret
 }
 
@@ -95,6 +96,7 @@ func (c *configFile) read(r *reader, n *yaml.Node) {
 		"metrics":       func(n *yaml.Node) { c.readMetrics(r, n) },
 		"file_search":   func(n *yaml.Node) { c.readFileSearch(r, n) },
 		"limits":        func(n *yaml.Node) { c.limits = readLimits(r, n) },
+		"tape":          func(n *yaml.Node) { c.tape = new(readTape(r, n)) },
 	})
 }
 

@@ -23,8 +23,8 @@ func TestFileMistakes(t *testing.T) {
 		{"data: a\nlisten: 127.0.0.1:1\ndata: b", `3: configuration: "data" was written already on line 1; write it once instead`},
 		{"liste: x", `1: configuration: unknown key "liste"; write listen instead`},
 		{"model:\n  a: b", `1: configuration: unknown key "model"; write models instead`},
-		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, relay or upstreams instead`},
-		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, relay or upstreams instead`},
+		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, relay, tape or upstreams instead`},
+		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, relay, tape or upstreams instead`},
 
 		// Single settings.
 		{"listen: 8080", `1: listen: expected text, found a number; write it in quotes, as "8080", instead`},
@@ -70,6 +70,14 @@ func TestFileMistakes(t *testing.T) {
 		{"limits: {run: 5}", `1: limits: unknown key "run"; write runs instead`},
 		{"limits: {answers: 1MiB}", `1: answers: "1MiB" is not a size of 32MiB or more, in MiB or GiB; write answers: 512MiB instead`},
 		{"limits: {bodies: 64}", `1: bodies: "64" is not a size of 32MiB or more, in MiB or GiB; write bodies: 256MiB instead`},
+
+		{"tape: on", `1: tape: expected a map, found text; write tape: {keep: 30d} or tape: off instead`},
+		{"tape: {kept: 5d}", `1: tape: unknown key "kept"; write keep instead`},
+		{"tape: {keep: 30}", `1: keep: "30" is not a time of a second or more, in days or hours; write keep: 30d, or keep: forever, instead`},
+		{"tape: {keep: -1d}", `1: keep: "-1d" is not a time of a second or more, in days or hours; write keep: 30d, or keep: forever, instead`},
+		{"tape: {keep: 1ms}", `1: keep: "1ms" is not a time of a second or more, in days or hours; write keep: 30d, or keep: forever, instead`},
+		{"tape: {max_size: 1GB}", `1: max_size: "1GB" is not a size of 32MiB or more, in MiB or GiB; write max_size: 1GiB instead`},
+		{"tape: {off: default}", `1: off: expected a list, found text; write off: [default] instead`},
 
 		// Environment variables.
 		{"data: ${NOT_SET}/x", `1: data: the environment variable NOT_SET is not set or is empty; set it, or write the value itself instead`},

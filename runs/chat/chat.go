@@ -123,7 +123,18 @@ type Exchange struct {
 	Started    time.Time
 	FirstToken time.Time // zero when nothing was streamed
 	Ended      time.Time
-	Retries    int
+	Retries    []Try // before this one, oldest first
+}
+
+// Try is an exchange that failed and was followed by another.
+type Try struct {
+	Upstream string // configured name
+	Model    string // as sent to the upstream
+	Status   int    // HTTP status, 0 when no answer came
+	Error    string // as in Error.Message
+	Changed  string // what was learnt from it: the next request is another; "" = nothing
+	Started  time.Time
+	Waited   time.Duration // before the next one
 }
 
 // Sink receives what may be shown while a turn is still being made. Calls are

@@ -66,13 +66,13 @@ func (c *Client) Complete(ctx context.Context, req Request, sink Sink) (Answer, 
 		return Answer{}, err
 	}
 	shown := &shownSink{sink: sink}
-	retried := 0
+	var failed []Try
 	for i, target := range targets {
 		last := i == len(targets)-1
 		t := &turn{client: c, target: target, upstream: c.upstream(target.Upstream), request: req, sink: shown, last: last}
 		answer, f := t.run(ctx)
-		retried += max(0, t.tries-1)
-		answer.Exchange.Retries = retried
+		failed = append(failed, t.failures...)
+		answer.Exchange.Retries = failed
 		switch {
 		case f == nil:
 			return answer, nil
@@ -84,7 +84,7 @@ func (c *Client) Complete(ctx context.Context, req Request, sink Sink) (Answer, 
 		c.config.Logger.LogAttrs(ctx, slog.LevelWarn, "model call goes to the next upstream",
 			slog.String("from", target.String()), slog.String("to", targets[i+1].String()),
 			slog.String("code", string(f.code)), slog.Int("status", f.status))
-		retried++
+		failed = append(failed, t.try(f, answer.Exchange))
 	}
 	return Answer{}, &Error{Code: ServerError, Message: "The model has no upstream."}
 }
@@ -119,6 +119,7 @@ type turn struct {
 	sink     *shownSink
 	last     bool // no other target waits
 	tries    int
+	failures []Try // that were followed by another try
 }
 
 // run repeats the exchange until it succeeds or cannot. When another target
@@ -148,6 +149,9 @@ func (t *turn) run(ctx context.Context) (Answer, *failure) {
 		}
 		if what := changed(&p, wire, f); what != "" {
 			learnt = append(learnt, what)
+			try := t.try(f, answer.Exchange)
+			try.Changed = what
+			t.failures = append(t.failures, try)
 			continue
 		}
 		wait, again := retries.next(f)
@@ -155,10 +159,18 @@ func (t *turn) run(ctx context.Context) (Answer, *failure) {
 			return answer, f
 		}
 		t.logRetry(ctx, f, wait)
+		try := t.try(f, answer.Exchange)
+		try.Waited = wait
 		if t.client.config.Sleep(ctx, wait) != nil {
 			return answer, f
 		}
+		t.failures = append(t.failures, try)
 	}
+}
+
+// try is the record of an exchange that failed.
+func (t *turn) try(f *failure, x Exchange) Try {
+	return Try{Upstream: x.Upstream, Model: x.Model, Status: x.Status, Error: redact(f.message, t.upstream.secrets()), Started: x.Started}
 }
 
 // once makes one exchange.

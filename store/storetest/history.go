@@ -89,7 +89,7 @@ func (s *suite) tape() {
 	var want []*runs.ModelCall
 	for i, request := range requests {
 		call := &runs.ModelCall{
-			Turn: i + 1, Upstream: "u", Model: "m", Status: 200, Retries: 1, StartedAt: made.UTC(), FirstToken: &first,
+			Turn: i + 1, Upstream: "u", Model: "m", Status: 200, Retries: runs.Retries{{Upstream: "u", Model: "m", Status: 503, Error: "busy", StartedAt: made.UTC(), Waited: 0.5}}, StartedAt: made.UTC(), FirstToken: &first,
 			EndedAt: made.Add(2 * time.Second).UTC(), Usage: runs.Usage{TotalTokens: i}, Dropped: 3,
 			Response: "data: {\"x\":\"\xff\"}\n\n",
 		}

@@ -1,0 +1,69 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	// leastPacked is the shortest body that is worth compressing, in bytes.
+	leastPacked = 256
+
+	// packWindow is how far back a compressed body refers to itself, in bytes. What repeats in a model's answer, the
+	// frame of each delta, repeats at once; a small window keeps the encoders small.
+	packWindow = 128 << 10
+
+	// mostUnpacked bounds what a body may become, in bytes: an answer of 32 MiB at most, or a prompt.
+	mostUnpacked = 1 << 30
+)
+
+// frameMagic begins every zstd frame, which is how a packed body is known.
+var frameMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+
+// packing is made once for all databases of the process: an encoder has tables that are best used again. The fastest
+// level finds what there is to find in bodies this short.
+var packing = sync.OnceValue(func() *zstd.Encoder {
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(packWindow),
+		zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
+	if err != nil { // the options are constants
+		panic(err)
+	}
+	return encoder
+})
+
+var unpacking = sync.OnceValue(func() *zstd.Decoder {
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(mostUnpacked))
+	if err != nil { // the options are constants
+		panic(err)
+	}
+	return decoder
+})
+
+// pack returns a body as it is stored: compressed when that is shorter. What looks like a frame before is compressed
+// whatever its length, so that every frame is one of ours. It is never nil, which would be stored as NULL.
+func pack(body []byte) []byte {
+	disguised := bytes.HasPrefix(body, frameMagic)
+	if len(body) < leastPacked && !disguised {
+		return append([]byte{}, body...)
+	}
+	if packed := packing().EncodeAll(body, make([]byte, 0, len(body)/4+64)); disguised || len(packed) < len(body) {
+		return packed
+	}
+	return body
+}
+
+// unpack undoes pack.
+func unpack(stored []byte) ([]byte, error) {
+	if !bytes.HasPrefix(stored, frameMagic) {
+		return stored, nil
+	}
+	body, err := unpacking().DecodeAll(stored, nil)
+	if err != nil {
+		return nil, fmt.Errorf("unpack a body of the tape: %w", err)
+	}
+	return body, nil
+}
