@@ -94,7 +94,7 @@ file_search: {quotes: true, memory: 64, workers: 4}
 	none := 0
 	require.Equal(t, Config{
 		File: "c.yaml", Listen: "0.0.0.0:9000", Data: "/home/ada/state", Durability: DurabilityNormal, Auth: AuthKeys,
-		CORSOrigins: []string{"https://app.example.com", "http://localhost:3000", "*"}, LogFormat: LogJSON,
+		CORSOrigins: []string{"https://app.example.com", "http://localhost:3000", "*"}, LogFormat: LogJSON, Tape: defaultTape,
 		FileSearch: FileSearch{Quotes: true, Memory: 64, Workers: 4}, MetricsToken: "sk-2",
 		Upstreams: []Upstream{
 			{Name: "openai", BaseURL: "https://api.openai.com/v1", APIKey: "sk-1", EmbeddingModel: "text-embedding-3-small", Where: "c.yaml:10"},
