@@ -64,6 +64,8 @@ func report(line string) {
 type settings struct {
 	keys        bool
 	metrics     string // the token of /metrics
+	spans       string // the collector they go to; "" = there are none
+	content     bool   // what was said is in spans
 	anyHost     bool
 	corsOrigins []string
 	model       http.HandlerFunc // Chat Completions; nil = the built-in model
@@ -81,6 +83,7 @@ type testServer struct {
 	t       testing.TB
 	db      *store.DB
 	stores  *vectorstores.Service
+	seen    *telemetry.Telemetry
 	handler *api.Handler
 	client  *http.Client // nil = the default
 	url     string       // the loopback server's, without a path
@@ -133,6 +136,11 @@ func assemble(t testing.TB, o settings) *testServer {
 	t.Helper()
 	dir, logger := t.TempDir(), slog.New(slog.DiscardHandler)
 	seen := telemetry.New(telemetry.Options{Version: "test", Now: time.Now})
+	if o.spans != "" {
+		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", o.spans)
+		require.NoError(t, seen.Export(t.Context(), telemetry.ExportOptions{Version: "test", Content: o.content, Logger: logger}))
+		t.Cleanup(func() { _ = seen.Close(t.Context()) }) // closed already by those that want the last spans
+	}
 	db, err := store.Open(t.Context(), store.Options{Dir: dir, Durability: store.Normal, Logger: logger, OnCommit: seen.Committed})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
@@ -190,7 +198,7 @@ func assemble(t testing.TB, o settings) *testServer {
 		stores.Stop()
 		require.NoError(t, db.Close())
 	}
-	return &testServer{t: t, db: db, stores: stores, handler: api.New(options)}
+	return &testServer{t: t, db: db, stores: stores, seen: seen, handler: api.New(options)}
 }
 
 // with returns the same server for a client that sends more headers.

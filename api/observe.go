@@ -15,6 +15,7 @@ import (
 
 	"understudy/api/telemetry"
 	"understudy/api/wire"
+	"understudy/runs/chat"
 )
 
 const requestIDHeader = "X-Request-Id"
@@ -49,7 +50,7 @@ func (s *server) observe(next http.Handler) http.Handler {
 			id = wire.NewHexID("req_")
 		}
 		n := &notes{}
-		r = r.WithContext(context.WithValue(r.Context(), notesKey{}, n))
+		r = r.WithContext(context.WithValue(chat.WithTrace(r.Context(), chat.ReadTrace(r.Header)), notesKey{}, n))
 		paced(w, r)
 		answer := &recorder{ResponseWriter: w, started: started, now: s.Now, telemetry: s.Telemetry}
 		answer.allowTime()

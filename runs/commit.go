@@ -81,7 +81,7 @@ func (d *driver) done() {
 	d.live.settle()
 	d.live.log.run(d.rec.Run)
 	d.live.log.end()
-	d.engine.observer.Rested(d.rec.Run)
+	d.engine.observer.Rested(d.rec)
 	if d.rec.Run.Status.Terminal() {
 		d.engine.logEnd(d.rec)
 	}

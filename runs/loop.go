@@ -65,7 +65,8 @@ func (d *driver) run() error {
 		}
 	}
 	d.live.log.begin(numbered(d.steps))
-	return d.drive(d.engine.observer.Driven(d.live.ctx, d.rec.Run))
+	d.engine.observer.Driven(d.rec)
+	return d.drive(d.engine.under(d.live.ctx, d.rec))
 }
 
 // reload reads the run as it is stored now: it may have been asked to cancel

@@ -76,7 +76,7 @@ func (d *driver) carryOut(ctx context.Context, last *StepRecord) ([]*filesearch.
 			continue
 		}
 		done := &filesearch.Search{CallID: s.CallID, Arguments: s.Arguments, Done: true}
-		if done.Passages, done.Problem, err = d.find(ctx, stores, filesearch.Query(s.Arguments)); err != nil {
+		if done.Passages, done.Problem, err = d.find(withCall(ctx, s.CallID), stores, filesearch.Query(s.Arguments)); err != nil {
 			return nil, err
 		}
 		for j := range done.Passages {

@@ -82,7 +82,7 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 			log.created(n.Run)
 		}
 	}
-	rec := &Record{Project: project, Run: n.Run, Upstream: n.Upstream, Search: n.Search}
+	rec := &Record{Project: project, Run: n.Run, Upstream: n.Upstream, Search: n.Search, Trace: n.Trace}
 	l, err := s.engine.admit(rec, asNew, opening)
 	if err != nil {
 		return nil, nil, err
@@ -97,7 +97,7 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 		s.engine.withdraw(n.Run.ID, l)
 		return nil, nil, createError(err, n.Run.ThreadID)
 	}
-	s.engine.observer.Asked(ctx, n.Run.ID)
+	s.engine.observer.Asked(ctx, rec, nil)
 	s.engine.launch(l, rec, nil)
 	return body, w, nil
 }
@@ -123,7 +123,7 @@ func (s *Service) prepare(ctx context.Context, project, threadID string, c Creat
 	n.Run = run
 	fromUser := func(m *threads.Message) bool { return m.Role == threads.User }
 	n.NeedsMessage = !c.Version1 && (run.Instructions == nil || *run.Instructions == "") && !slices.ContainsFunc(n.Messages, fromUser)
-	n.Search = c.searchSetup(a)
+	n.Search, n.Trace = c.searchSetup(a), s.engine.observer.Traced(ctx, run, a)
 	if n.Upstream = c.Upstream; n.Upstream != "" { // it takes the model as it is
 		return n, nil
 	}
@@ -245,7 +245,7 @@ func (s *Service) Submit(ctx context.Context, project, threadID, id string, out 
 		}
 		return nil, nil, wire.OrNoSuch(err, noun, id)
 	}
-	s.engine.observer.Asked(ctx, id)
+	s.engine.observer.Asked(ctx, leg.rec, leg.steps[len(leg.steps)-1].Step)
 	s.engine.launch(leg.live, leg.rec, leg.steps)
 	return body, leg.watch, nil
 }

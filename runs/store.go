@@ -18,6 +18,7 @@ type Record struct {
 	Run      *Run
 	Upstream string // asked whatever the model's route; "" = as it is routed
 	Search   SearchSetup
+	Trace    Trace
 	Spent    Spent
 	Lease    Lease
 
@@ -95,6 +96,7 @@ type NewRun struct {
 	Run      *Run
 	Upstream string // as in Record
 	Search   SearchSetup
+	Trace    Trace
 	Lease    Lease
 	Thread   *threads.Thread // nil = the thread exists
 	Messages []*threads.Message

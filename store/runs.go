@@ -86,16 +86,29 @@ func encodeSearch(setup runs.SearchSetup) (string, error) {
 	return string(encoded), err
 }
 
+// encodeTrace is the run's trace as it is stored, "" when there is none.
+func encodeTrace(trace runs.Trace) (string, error) {
+	if trace == (runs.Trace{}) {
+		return "", nil
+	}
+	encoded, err := json.Marshal(trace)
+	return string(encoded), err
+}
+
 func insertRun(tx *Tx, n runs.NewRun, k *keptRun) error {
 	search, err := encodeSearch(n.Search)
 	if err != nil {
 		return err
 	}
+	trace, err := encodeTrace(n.Trace)
+	if err != nil {
+		return err
+	}
 	r := &k.run
-	_, err = tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, upstream, search, spent, body)
-		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+	_, err = tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, upstream, search, trace, spent, body)
+		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		r.ThreadID, k.project, r.ID, flag(r.Status.Active()), flag(r.Status.Runnable()), r.ExpiresAt,
-		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, n.Upstream, search, k.spent, k.body)
+		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, n.Upstream, search, trace, k.spent, k.body)
 	tx.onCommit(func(db *DB) { db.tails.wrote(k) })
 	if constraint, ok := IsUnique(err); ok && constraint == "runs.thread_id" { // another process took the lock
 		return &threads.BusyError{}
@@ -131,20 +144,25 @@ func (db *DB) ActiveRun(ctx context.Context, project, threadID string) (string, 
 }
 
 // recordColumns are what scanRecord reads of a run.
-const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, upstream, search, spent, body"
+const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, upstream, search, trace, spent, body"
 
 func scanRecord(kept *tails, row Row) (*runs.Record, error) {
 	r := &runs.Record{Run: &runs.Run{}}
 	var threadID, id string
 	var until int64
-	var search, spent, body []byte
-	if err := row.Scan(&threadID, &id, &r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &r.Upstream, &search, &spent, &body); err != nil {
+	var search, trace, spent, body []byte
+	if err := row.Scan(&threadID, &id, &r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &r.Upstream, &search, &trace, &spent, &body); err != nil {
 		return nil, notFound(err)
 	}
 	r.Lease.Until = time.UnixMilli(until)
 	if len(search) > 0 {
 		if err := json.Unmarshal(search, &r.Search); err != nil {
 			return nil, fmt.Errorf("decode how a run searches: %w", err)
+		}
+	}
+	if len(trace) > 0 {
+		if err := json.Unmarshal(trace, &r.Trace); err != nil {
+			return nil, fmt.Errorf("decode the trace of a run: %w", err)
 		}
 	}
 	if err := kept.run(threadID, id).restore(r, spent, body); err != nil {

@@ -36,13 +36,13 @@ func BenchmarkRun(b *testing.B) {
 		Usage:    chat.Usage{PromptTokens: 100, CompletionTokens: 10},
 		Exchange: chat.Exchange{Upstream: "openai", Model: "gpt-5-mini", Started: at, FirstToken: at, Ended: at},
 	}})
-	run := &runs.Run{ID: "run_1", Status: runs.Completed}
+	rec := &runs.Record{Run: &runs.Run{ID: "run_1", Status: runs.Completed}}
 	for b.Loop() {
-		t.Asked(b.Context(), run.ID)
-		ctx := t.Driven(b.Context(), run)
-		if _, err := m.Complete(ctx, chat.Request{}, nil); err != nil {
+		t.Asked(b.Context(), rec, nil)
+		t.Driven(rec)
+		if _, err := m.Complete(t.Under(b.Context(), rec), chat.Request{}, nil); err != nil {
 			b.Fatal(err)
 		}
-		t.Rested(run)
+		t.Rested(rec)
 	}
 }

@@ -19,17 +19,20 @@ const (
 )
 
 // Asked implements runs.Observer.
-func (t *Telemetry) Asked(_ context.Context, runID string) {
-	t.legs.change(runID, func(l *leg) bool {
+func (t *Telemetry) Asked(ctx context.Context, rec *runs.Record, answered *runs.Step) {
+	var rested time.Time
+	t.legs.change(rec.Run.ID, func(l *leg) bool {
+		rested = l.rested
 		t.returned(l)
 		l.asked = t.now()
 		return true
 	})
+	t.spans.answered(ctx, rec, answered, rested)
 }
 
 // Driven implements runs.Observer.
-func (t *Telemetry) Driven(ctx context.Context, run *runs.Run) context.Context {
-	t.legs.change(run.ID, func(l *leg) bool {
+func (t *Telemetry) Driven(rec *runs.Record) {
+	t.legs.change(rec.Run.ID, func(l *leg) bool {
 		t.returned(l)
 		if !l.asked.IsZero() { // else it was asked for before this process was started
 			t.phaseTime.WithLabelValues(queue).Observe(t.since(l.asked))
@@ -37,18 +40,18 @@ func (t *Telemetry) Driven(ctx context.Context, run *runs.Run) context.Context {
 		}
 		return true
 	})
-	return ctx
 }
 
 // Rested implements runs.Observer.
-func (t *Telemetry) Rested(run *runs.Run) {
-	over := run.Status.Terminal()
-	t.legs.change(run.ID, func(l *leg) bool {
+func (t *Telemetry) Rested(rec *runs.Record) {
+	over := rec.Run.Status.Terminal()
+	t.legs.change(rec.Run.ID, func(l *leg) bool {
 		l.rested = t.now()
 		return !over
 	})
 	if over {
-		t.ended.WithLabelValues(string(run.Status)).Inc()
+		t.ended.WithLabelValues(string(rec.Run.Status)).Inc()
+		t.spans.ended(rec)
 	}
 }
 
@@ -83,7 +86,9 @@ type observedModel struct {
 // Complete implements runs.Model.
 func (m *observedModel) Complete(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
 	defer m.telemetry.enter(model)()
+	ctx, span := m.telemetry.spans.chat(ctx, req)
 	answer, err := m.Model.Complete(ctx, req, sink)
+	span.end(answer, err)
 	m.telemetry.called(answer, outcome(err))
 	return answer, err
 }
@@ -132,7 +137,10 @@ type observedSearcher struct {
 // Find implements runs.Searcher.
 func (s *observedSearcher) Find(ctx context.Context, project string, f vectorstores.Find) ([]vectorstores.Found, error) {
 	defer s.telemetry.enter(tools)()
-	return s.Searcher.Find(ctx, project, f)
+	ctx, end := s.telemetry.spans.search(ctx, f)
+	found, err := s.Searcher.Find(ctx, project, f)
+	end(found, err)
+	return found, err
 }
 
 // AwaitIndexed implements runs.Searcher.

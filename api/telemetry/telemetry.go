@@ -1,7 +1,8 @@
 // Package telemetry counts and times what the server does, for those who
-// operate it. The counters are for Prometheus to read. It is the only importer
-// of the library behind them, and has a registry of its own: what the domain and
-// the store tell their observers ends here.
+// operate it. The counters are for Prometheus to read, the spans are for
+// OpenTelemetry. It is the only importer of the libraries behind them, and has a
+// registry of its own: what the domain and the store tell their observers ends
+// here.
 package telemetry
 
 import (
@@ -19,6 +20,7 @@ type Telemetry struct {
 	now      func() time.Time
 	registry *prometheus.Registry
 	legs     legs
+	spans    *spans // nil = none are made
 
 	requests     *prometheus.CounterVec
 	requestTime  *prometheus.HistogramVec

@@ -47,6 +47,9 @@ type app struct {
 func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, error) {
 	a := &app{config: config, logger: logger, hop: wire.NewHexID("hop_"), stop: make(chan struct{})}
 	a.seen = telemetry.New(telemetry.Options{Version: versionText(), Now: time.Now})
+	if err := a.exportSpans(ctx); err != nil {
+		return nil, err
+	}
 	durability := store.Full
 	if config.Durability == DurabilityNormal {
 		durability = store.Normal
@@ -170,5 +173,6 @@ func (a *app) close() error {
 	a.stores.Stop()
 	a.tasks.Wait()
 	a.chat.Close()
+	a.flushSpans()
 	return errors.Join(a.reader.Close(), a.db.Close())
 }

@@ -62,6 +62,7 @@ type Config struct {
 	Tape         Tape
 	LogFormat    LogFormat
 	MetricsToken Secret // what opens /metrics; empty = see docs/metrics.md
+	Traces       Traces
 
 	// Offline says that nothing named an upstream, so the built-in model
 	// answers; start-up tells the user.
@@ -151,6 +152,9 @@ func loadConfig(flags ServeFlags, getenv func(string) string) (Config, error) {
 	}
 	if file.tape != nil {
 		c.Tape = *file.tape
+	}
+	if c.Traces, err = readTraces(getenv); err != nil {
+		return Config{}, err
 	}
 	if c.Data, err = from.pick(flags.Data, "data", file.data).directory(); err != nil {
 		return Config{}, err

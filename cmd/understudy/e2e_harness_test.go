@@ -48,6 +48,8 @@ func TestEndToEnd(t *testing.T) {
 		"crashes":                          testCrashes,
 		"a full disk":                      testFullDisk,
 		"vitals":                           testVitals,
+		"traces":                           testTraces,
+		"traces that are lost":             testTracesLost,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

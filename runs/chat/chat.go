@@ -116,7 +116,11 @@ type Usage struct {
 // Exchange is the record of what went over the wire, for the tape.
 type Exchange struct {
 	Upstream   string // configured name
+	Kind       string // of the upstream
+	Host       string // of its address, with the port; "" = nothing was sent
 	Model      string // as sent to the upstream
+	Served     string // the model, as the upstream's answer names it; "" = it does not
+	ID         string // of the upstream's answer; "" = it has none
 	Request    []byte // body as sent, without any key
 	Response   []byte // body as received, bounded
 	Status     int    // HTTP status, 0 when no answer came

@@ -182,7 +182,7 @@ func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failu
 	if !t.last {
 		x.firstByte = t.upstream.IdleTimeout
 	}
-	x.record.Upstream, x.record.Model = t.target.Upstream, t.target.Model
+	x.record.Upstream, x.record.Kind, x.record.Model = t.target.Upstream, t.upstream.Kind, t.target.Model
 	x.keepThink, x.memory = p.keepThink, t.request.Memory
 	body, err := marshal(wire)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
@@ -45,6 +46,7 @@ func (x *exchange) complete(ctx context.Context, body []byte, stream bool, sink 
 			r.ended = err
 		}
 		x.record.Response = r.raw
+		x.record.Served, x.record.ID = r.fold.served, r.fold.id
 		if r.streamed {
 			x.record.FirstToken = r.fold.firstSeen
 		}
@@ -121,8 +123,23 @@ func (x *exchange) request(ctx context.Context, path string, body []byte, stream
 	if stream {
 		req.Header.Set("Accept", "text/event-stream")
 	}
+	TraceOf(ctx).write(req.Header)
 	x.upstream.setHeaders(req.Header)
+	x.record.Host = hostOf(req.URL)
 	return req, nil
+}
+
+// hostOf is the host of an address with its port.
+func hostOf(address *url.URL) string {
+	switch {
+	case address.Port() != "":
+		return address.Host
+	case address.Scheme == "https":
+		return address.Host + ":443"
+	case address.Scheme == "http":
+		return address.Host + ":80"
+	}
+	return address.Host
 }
 
 // refused judges an answer with an error status.

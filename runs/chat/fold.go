@@ -32,6 +32,7 @@ type fold struct {
 	usage      Usage
 	failure    *failure
 	firstSeen  time.Time
+	served, id string // the answer's model and id
 }
 
 // chunk is a frame taken apart.
@@ -39,6 +40,7 @@ type chunk struct {
 	choices, usage, groq, err, baseResp []byte
 	object, kind                        []byte
 	code, message                       []byte
+	model, id                           []byte
 }
 
 func readChunk(raw []byte) (c chunk) {
@@ -58,6 +60,10 @@ func readChunk(raw []byte) (c chunk) {
 			c.object = value
 		case "type":
 			c.kind = value
+		case "model":
+			c.model = value
+		case "id":
+			c.id = value
 		case "code":
 			c.code = value
 		case "message", "msg":
@@ -100,6 +106,7 @@ func (f *fold) frame(raw []byte) { elements(raw, f.takeChunk) }
 // counts.
 func (f *fold) takeChunk(raw []byte) {
 	c := readChunk(raw)
+	f.named(c)
 	counted := f.countAll(c)
 	if !isEmpty(c.choices) {
 		f.closing = false
@@ -109,6 +116,19 @@ func (f *fold) takeChunk(raw []byte) {
 	elements(c.choices, f.choice)
 	if f.failure == nil && c.failed() {
 		f.failure = classify(0, nil, raw)
+	}
+}
+
+// maxName bounds what an answer may call itself, in bytes.
+const maxName = 256
+
+// named keeps what the answer calls itself and its model: the first it says.
+func (f *fold) named(c chunk) {
+	if f.served == "" && len(c.model) <= maxName {
+		f.served = stringOf(c.model)
+	}
+	if f.id == "" && len(c.id) <= maxName {
+		f.id = stringOf(c.id)
 	}
 }
 

@@ -16,6 +16,7 @@ func (f *fold) document(raw []byte) {
 		return
 	}
 	c := readChunk(raw)
+	f.named(c)
 	f.countAll(c)
 	for _, p := range keptChoices(c.choices) {
 		b := readBody(p.message)
