@@ -80,19 +80,36 @@ func (c citation) streamed(index int) citation {
 // annotated tells a text again, with its citations as they were told: each a
 // delta of its own, between what stands before and behind it.
 func (l *Log) annotated(messageID string, index int, text *threads.Text) {
-	runes, told := []rune(text.Value), 0
+	told, at := 0, 0 // of the text, in characters and in bytes
 	for i, raw := range text.Annotations {
 		var c citation
-		if json.Unmarshal(raw, &c) != nil || c.StartIndex < told || c.EndIndex < c.StartIndex || c.EndIndex > len(runes) {
+		if json.Unmarshal(raw, &c) != nil || c.StartIndex < told || c.EndIndex < c.StartIndex {
 			continue // not one of ours: it is in the message as a whole
 		}
-		if c.StartIndex > told {
-			l.text(messageID, index, false, string(runes[told:c.StartIndex]))
+		start, inside := behind(text.Value, at, c.StartIndex-told)
+		end, whole := behind(text.Value, start, c.EndIndex-c.StartIndex)
+		if !inside || !whole {
+			continue
 		}
-		l.citation(messageID, string(runes[c.StartIndex:c.EndIndex]), c.streamed(i))
-		told = c.EndIndex
+		if start > at {
+			l.text(messageID, index, false, text.Value[:start], at)
+		}
+		l.citation(messageID, text.Value[start:end], c.streamed(i))
+		told, at = c.EndIndex, end
 	}
-	if told < len(runes) {
-		l.text(messageID, index, false, string(runes[told:]))
+	if at < len(text.Value) {
+		l.text(messageID, index, false, text.Value, at)
 	}
+}
+
+// behind is the offset that stands so many characters behind another; false when
+// the text ends before.
+func behind(text string, from, characters int) (offset int, ok bool) {
+	for i := range text[from:] {
+		if characters == 0 {
+			return from + i, true
+		}
+		characters--
+	}
+	return len(text), characters == 0
 }

@@ -123,7 +123,7 @@ func refusalDelta(messageID string, index int, text string) []byte {
 }
 
 // appendTextDelta is written by hand: it is sent for every token.
-func appendTextDelta(b []byte, messageID string, text []byte, first bool) []byte {
+func appendTextDelta(b []byte, messageID, text string, first bool) []byte {
 	b = append(b, `{"id":"`...)
 	b = append(b, messageID...)
 	b = append(b, `","object":"thread.message.delta","delta":{"content":[{"index":0,"type":"text","text":{"value":`...)
@@ -136,14 +136,14 @@ func appendTextDelta(b []byte, messageID string, text []byte, first bool) []byte
 
 // appendQuoted appends text as encode writes it. Most tokens are text that
 // stands in quotes as it is.
-func appendQuoted(b, text []byte) []byte {
-	for _, c := range text {
-		if c < ' ' || c == '"' || c == '\\' || c == lineSeparator {
-			return append(b, encode(string(text))...)
+func appendQuoted(b []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c == lineSeparator {
+			return append(b, encode(text)...)
 		}
 	}
-	if !utf8.Valid(text) {
-		return append(b, encode(string(text))...)
+	if !utf8.ValidString(text) {
+		return append(b, encode(text)...)
 	}
 	b = append(b, '"')
 	b = append(b, text...)

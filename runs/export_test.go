@@ -1,5 +1,7 @@
 package runs
 
+import "strings"
+
 // Crash lets the engine go the way kill -9 does: no lease is freed, and streams
 // break. It returns when nothing of the engine is left.
 func (e *Engine) Crash() {
@@ -43,8 +45,15 @@ func (l *Log) Watch(joins bool) *Watch {
 	return w
 }
 
-// Delta appends a piece of text to a log as a turn does.
-func (l *Log) Delta(messageID, text string) { l.text(messageID, 0, false, text) }
+// Say returns what appends text to a message, as a turn does.
+func (l *Log) Say(messageID string) func(delta string) {
+	var text strings.Builder
+	return func(delta string) {
+		from := text.Len()
+		text.WriteString(delta)
+		l.text(messageID, 0, false, text.String(), from)
+	}
+}
 
 // Show and Record append events as a turn does.
 func (l *Log) Show(name string, v any)   { l.show(name, v) }
@@ -56,7 +65,7 @@ func (l *Log) Held() (lines, bytes int) {
 	defer l.mu.Unlock()
 	for _, line := range l.lines {
 		if line.text != nil {
-			bytes += cap(line.text.text) + 8*cap(line.text.ends)
+			bytes += len(line.text.text) + 8*cap(line.text.ends)
 		}
 	}
 	return len(l.lines), bytes

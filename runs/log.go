@@ -42,13 +42,14 @@ func (e *line) number() int {
 	return Unnumbered
 }
 
-// passage is text of one part of a message that grew delta by delta.
+// passage is text of one part of a message that grew delta by delta. It shares
+// its memory with whoever makes the text.
 type passage struct {
 	messageID string
 	index     int // of the part
 	refusal   bool
-	begins    bool // its part
-	text      []byte
+	from      int // where in the part it begins
+	text      string
 	deltas    int   // how many it came in
 	ends      []int // where the last of them end in text
 }
@@ -99,8 +100,9 @@ func (l *Log) append(e *line) {
 	l.wake()
 }
 
-// text appends a piece of a message's text or refusal.
-func (l *Log) text(messageID string, index int, refusal bool, piece string) {
+// text tells that the text, or the refusal, of a message has grown: it is whole
+// now, and new from an offset on.
+func (l *Log) text(messageID string, index int, refusal bool, whole string, from int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var p *passage
@@ -108,20 +110,17 @@ func (l *Log) text(messageID string, index int, refusal bool, piece string) {
 		p = l.lines[len(l.lines)-1].text
 	}
 	if p == nil || p.messageID != messageID || p.refusal != refusal {
-		begins := !slices.ContainsFunc(l.lines, func(e *line) bool {
-			return e.text != nil && e.text.messageID == messageID && e.text.refusal == refusal
-		})
-		p = &passage{messageID: messageID, index: index, refusal: refusal, begins: begins}
+		p = &passage{messageID: messageID, index: index, refusal: refusal, from: from}
 		l.append(&line{text: p, after: l.last})
 	}
-	p.grow(piece)
+	p.grow(whole)
 	l.wake()
 }
 
-// grow appends a delta. A reader who is further behind than joinBehind is given
+// grow takes in a delta. A reader who is further behind than joinBehind is given
 // all there is, so nobody asks where older ones end.
-func (p *passage) grow(piece string) {
-	p.text = append(p.text, piece...)
+func (p *passage) grow(whole string) {
+	p.text = whole[p.from:]
 	p.deltas++
 	p.ends = append(p.ends, len(p.text))
 	if len(p.ends) == 2*joinBehind {
@@ -214,8 +213,8 @@ func (c *cursor) leave() bool {
 // text when it has one.
 type reading struct {
 	*line
-	text   []byte
-	begins bool // of a part
+	text   string
+	begins bool // its part
 }
 
 // read returns the next event behind the stored one of number told; without one
@@ -260,7 +259,7 @@ func (c *cursor) readText(e *line) reading {
 	} else {
 		c.deltas, c.bytes = c.deltas+1, p.ends[len(p.ends)-unread]
 	}
-	return reading{line: e, text: p.text[from:c.bytes], begins: p.begins && from == 0}
+	return reading{line: e, text: p.text[from:c.bytes], begins: p.from == 0 && from == 0}
 }
 
 // event encodes what was read, with the texts of search results if they are
@@ -273,7 +272,7 @@ func (r reading) event(texts bool, buf []byte) (Event, []byte) {
 		}
 		return Event{Name: r.name, Data: encode(r.value), Number: r.number()}, buf
 	case p.refusal:
-		return Event{Name: messageDeltaEvent, Data: refusalDelta(p.messageID, p.index, string(r.text)), Number: Unnumbered}, buf
+		return Event{Name: messageDeltaEvent, Data: refusalDelta(p.messageID, p.index, r.text), Number: Unnumbered}, buf
 	default:
 		from := len(buf)
 		buf = appendTextDelta(buf, p.messageID, r.text, r.begins)

@@ -43,12 +43,13 @@ func TestLogOfAbsentReader(t *testing.T) {
 	absent := streamOf(log.Watch(false))
 	log.Show("thread.message.created", struct{}{})
 	const n = 100_000
+	say := log.Say("msg_1")
 	for range n {
-		log.Delta("msg_1", "word ")
+		say("word ")
 	}
 	lines, bytes := log.Held()
 	require.Equal(t, 2, lines)
-	require.Less(t, bytes, 2*n*len("word "), "a reader who reads nothing costs the text and no more")
+	require.Less(t, bytes, n*len("word ")+4<<10, "a reader who reads nothing costs the text and no more")
 	log.Record("thread.message.completed", struct{}{})
 	log.End()
 	text, deltas := textOf(t, read(absent))
@@ -62,18 +63,19 @@ func TestLogWithoutReaders(t *testing.T) {
 	log := runs.NewLog()
 	for range 100 {
 		log.Show("thread.message.created", struct{}{})
-		log.Delta("msg_1", "word ")
+		log.Say("msg_1")("word ")
 		log.Record("thread.message.completed", struct{}{})
 	}
 	lines, _ := log.Held()
 	require.Zero(t, lines)
 	log.Show("thread.message.created", struct{}{})
-	log.Delta("msg_2", "wo")
-	log.Delta("msg_2", "rd")
+	say := log.Say("msg_2")
+	say("wo")
+	say("rd")
 	joined := streamOf(log.Watch(true))
 	require.True(t, joined.next())
-	log.Delta("msg_2", " by")
-	log.Delta("msg_2", " word")
+	say(" by")
+	say(" word")
 	log.End()
 	text, deltas := textOf(t, read(joined))
 	require.Equal(t, "word by word", text)
@@ -84,8 +86,9 @@ func TestLogWithoutReaders(t *testing.T) {
 func TestLogOfQuickReader(t *testing.T) {
 	log := runs.NewLog()
 	slow, quick := streamOf(log.Watch(false)), streamOf(log.Watch(false))
+	say := log.Say("msg_1")
 	for i := range 1000 {
-		log.Delta("msg_1", "word ")
+		say("word ")
 		require.True(t, quick.next())
 		require.Len(t, quick.events, i+1)
 	}
@@ -103,11 +106,11 @@ func TestLogReaders(t *testing.T) {
 		s := streamOf(log.Watch(i%2 == 1))
 		reading.Go(func() { texts[i], _ = textOf(t, read(s)) })
 	}
-	want := strings.Builder{}
+	want, say := strings.Builder{}, log.Say("msg_1")
 	for i := range 5000 {
 		word := strings.Repeat(string(rune('a'+i%26)), i%7+1)
 		want.WriteString(word)
-		log.Delta("msg_1", word)
+		say(word)
 	}
 	log.End()
 	reading.Wait()
@@ -155,8 +158,9 @@ func TestTextIsQuoted(t *testing.T) {
 	} {
 		log := runs.NewLog()
 		s := streamOf(log.Watch(false))
-		log.Delta("msg_1", text)
-		log.Delta("msg_1", text)
+		say := log.Say("msg_1")
+		say(text)
+		say(text)
 		log.End()
 		quoted, err := wire.Marshal(text)
 		require.NoError(t, err)
@@ -191,10 +195,11 @@ func TestReadingInPortions(t *testing.T) {
 func TestDeltasDoNotAllocate(t *testing.T) {
 	log := runs.NewLog()
 	w := log.Watch(false)
-	log.Delta("msg_1", "word")
+	say := log.Say("msg_1")
+	say("word")
 	w.Read()
 	require.Less(t, testing.AllocsPerRun(1000, func() {
-		log.Delta("msg_1", "word")
+		say("word")
 		w.Read()
 	}), 1.0, "but for the text, which grows")
 }

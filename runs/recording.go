@@ -157,7 +157,7 @@ func (t *replay) message(r *StepRecord) {
 		for i, part := range m.Content {
 			switch {
 			case part.Refusal != nil:
-				t.log.text(m.ID, i, true, *part.Refusal)
+				t.log.text(m.ID, i, true, *part.Refusal, 0)
 			case part.Text != nil && part.Text.Value != "":
 				t.log.annotated(m.ID, i, part.Text)
 			}

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -22,7 +23,7 @@ type ModelCall struct {
 	Error      *LastError      `json:"error"`
 	Dropped    int             `json:"dropped_messages"` // left out of the prompt by truncation
 	Request    json.RawMessage `json:"request"`
-	Response   string          `json:"response"` // the raw body, possibly an event stream
+	Response   Transcript      `json:"response"` // the raw body, possibly an event stream
 
 	// Sealed is what the store has made of the call before it writes it; nil = nothing yet.
 	Sealed any `json:"-"`
@@ -51,6 +52,19 @@ func (r *Retries) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*[]Retry)(r))
 }
 
+// Transcript is the text of an answer as it came. In JSON it is a string; as
+// bytes it need not be copied on its way to the tape.
+type Transcript []byte
+
+// MarshalText implements encoding.TextMarshaler.
+func (t Transcript) MarshalText() ([]byte, error) { return t, nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (t *Transcript) UnmarshalText(text []byte) error {
+	*t = bytes.Clone(text)
+	return nil
+}
+
 // newModelCall records an exchange; it is called once per model call, whether
 // it succeeded or not.
 func newModelCall(turn, dropped int, answer chat.Answer, failure *LastError) *ModelCall {
@@ -58,7 +72,7 @@ func newModelCall(turn, dropped int, answer chat.Answer, failure *LastError) *Mo
 	call := &ModelCall{
 		Turn: turn, Upstream: x.Upstream, Model: x.Model, Status: x.Status, Retries: retriesOf(x.Retries),
 		StartedAt: x.Started, EndedAt: x.Ended, Usage: usageOf(answer.Usage), Error: failure,
-		Dropped: dropped, Request: x.Request, Response: string(x.Response),
+		Dropped: dropped, Request: x.Request, Response: x.Response,
 	}
 	if !x.FirstToken.IsZero() {
 		call.FirstToken = &x.FirstToken

@@ -27,10 +27,11 @@ type turn struct {
 	citer  *filesearch.Citer // nil = the run has no file_search, and markers are mere text
 	quotes bool              // citations carry the passage
 
-	said, text, refusal strings.Builder // what the model said, and what is shown of it
-	annotations         []json.RawMessage
-	message             *threads.Message // nil until there is something to show
-	step                *Step            // the message's
+	text, refusal strings.Builder // what is shown
+	unresolved    strings.Builder // what the model said, where the citer makes another text of it
+	annotations   []json.RawMessage
+	message       *threads.Message // nil until there is something to show
+	step          *Step            // the message's
 
 	overflowed []*ModelCall // calls of this turn whose prompt was too long
 }
@@ -49,11 +50,11 @@ func (t *turn) Text(delta string) {
 	if delta == "" {
 		return
 	}
-	t.said.WriteString(delta)
 	if t.citer == nil {
 		t.show(filesearch.Piece{Text: delta})
 		return
 	}
+	t.unresolved.WriteString(delta)
 	for _, piece := range t.citer.Write(delta) {
 		t.show(piece)
 	}
@@ -62,9 +63,10 @@ func (t *turn) Text(delta string) {
 // show appends a piece to the message.
 func (t *turn) show(piece filesearch.Piece) {
 	t.open()
+	from := t.text.Len()
 	t.text.WriteString(piece.Text)
 	if piece.Passage == nil {
-		t.log.text(t.message.ID, 0, false, piece.Text)
+		t.log.text(t.message.ID, 0, false, t.text.String(), from)
 		return
 	}
 	c := newCitation(piece, t.quotes)
@@ -93,8 +95,9 @@ func (t *turn) Refusal(delta string) {
 	if t.text.Len() > 0 {
 		index = 1
 	}
+	from := t.refusal.Len()
 	t.refusal.WriteString(delta)
-	t.log.text(t.message.ID, index, true, delta)
+	t.log.text(t.message.ID, index, true, t.refusal.String(), from)
 }
 
 // open begins the message step.
@@ -122,9 +125,17 @@ func (t *turn) newStep(details StepDetails, at time.Time) *Step {
 	}
 }
 
+// said is what the model said so far.
+func (t *turn) said() string {
+	if t.citer == nil {
+		return t.text.String()
+	}
+	return t.unresolved.String()
+}
+
 // catchUp shows what the answer has beyond what was streamed.
 func (t *turn) catchUp(answer chat.Answer) {
-	if rest, ok := strings.CutPrefix(answer.Text, t.said.String()); ok {
+	if rest, ok := strings.CutPrefix(answer.Text, t.said()); ok {
 		t.Text(rest)
 	}
 	t.flush()

@@ -41,7 +41,7 @@ func seal(call *runs.ModelCall, stored []hash) (*sealedCall, error) {
 		return nil, err
 	}
 	rest, splitAt, messages := splitRequest(call.Request)
-	s := &sealedCall{meta: meta, splitAt: splitAt, response: pack([]byte(call.Response))}
+	s := &sealedCall{meta: meta, splitAt: splitAt, response: pack(call.Response)}
 	known := setOf(stored)
 	once := func(body []byte) *part {
 		p := newPart(body)
@@ -67,7 +67,7 @@ func seal(call *runs.ModelCall, stored []hash) (*sealedCall, error) {
 // callMeta is a ModelCall without its bodies.
 func callMeta(c *runs.ModelCall) ([]byte, error) {
 	meta := *c
-	meta.Request, meta.Response = nil, ""
+	meta.Request, meta.Response = nil, nil
 	return json.Marshal(meta)
 }
 

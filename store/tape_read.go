@@ -65,7 +65,7 @@ func (s storedCall) restore(parts partsReader) (*runs.ModelCall, error) {
 	if err != nil {
 		return nil, err
 	}
-	call.Request, call.Response = nil, string(response)
+	call.Request, call.Response = nil, response
 	rest, err := unpack(s.request)
 	if s.shared {
 		rest, err = parts.body(hash(s.request))

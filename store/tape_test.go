@@ -158,7 +158,7 @@ func TestALongThreadIsTapedInLinearSpace(t *testing.T) {
 			if i == 50 {
 				w.db.tails.clear() // as after a restart
 			}
-			w.call("thread_1", "run_1", int64(i+1), runs.ModelCall{Request: conversation(1, messages+2*i), Response: "data: {}\n\n"})
+			w.call("thread_1", "run_1", int64(i+1), runs.ModelCall{Request: conversation(1, messages+2*i), Response: runs.Transcript("data: {}\n\n")})
 			sizes = append(sizes, w.size())
 		}
 		requests := w.requests("thread_1", "run_1")
@@ -230,8 +230,8 @@ func TestTapeIsKeptBySize(t *testing.T) {
 	w.thread("thread_a", "run_a")
 	w.thread("thread_b", "run_b")
 	for i := range 100 {
-		w.call("thread_a", "run_a", int64(2*i+1), runs.ModelCall{Request: conversation(1, 100+i), Response: strings.Repeat("x", 200)})
-		w.call("thread_b", "run_b", int64(2*i+2), runs.ModelCall{Request: conversation(i, i+1), Response: strings.Repeat("x", 200)})
+		w.call("thread_a", "run_a", int64(2*i+1), runs.ModelCall{Request: conversation(1, 100+i), Response: runs.Transcript(strings.Repeat("x", 200))})
+		w.call("thread_b", "run_b", int64(2*i+2), runs.ModelCall{Request: conversation(i, i+1), Response: runs.Transcript(strings.Repeat("x", 200))})
 	}
 	whole := w.size()
 	require.Zero(t, w.sweep(1, TapeLimits{Size: whole}))
@@ -368,7 +368,7 @@ func TestTapeOfAnOlderSchema(t *testing.T) {
 	require.Equal(t, []string{`{"messages":[{"a":1},{"b":2}]}`}, w.requests("thread_1", "run_1"))
 	calls, err := w.db.ModelCalls(t.Context(), "p", "thread_1", "run_1")
 	require.NoError(t, err)
-	require.Equal(t, "answer", calls[0].Response)
+	require.Equal(t, "answer", string(calls[0].Response))
 	require.Empty(t, calls[0].Retries)
 	w.size()
 	ended := time.Date(2026, 1, 2, 2, 4, 5, 0, time.UTC).Unix()
@@ -380,9 +380,9 @@ func TestTapeOfAnOlderSchema(t *testing.T) {
 
 func BenchmarkSeal(b *testing.B) {
 	for name, call := range map[string]runs.ModelCall{
-		"flow":   {Request: conversation(1, 10), Response: strings.Repeat(`data: {"id":"x","choices":[{"index":0,"delta":{"content":"hello"}}]}`+"\n\n", 20)},
-		"long":   {Request: conversation(1, 1000), Response: strings.Repeat(`data: {"id":"x","choices":[{"index":0,"delta":{"content":"hello"}}]}`+"\n\n", 20)},
-		"answer": {Request: conversation(1, 10), Response: strings.Repeat(`data: {"id":"x","choices":[{"index":0,"delta":{"content":"hello"}}]}`+"\n\n", 2000)},
+		"flow":   {Request: conversation(1, 10), Response: runs.Transcript(strings.Repeat(`data: {"id":"x","choices":[{"index":0,"delta":{"content":"hello"}}]}`+"\n\n", 20))},
+		"long":   {Request: conversation(1, 1000), Response: runs.Transcript(strings.Repeat(`data: {"id":"x","choices":[{"index":0,"delta":{"content":"hello"}}]}`+"\n\n", 20))},
+		"answer": {Request: conversation(1, 10), Response: runs.Transcript(strings.Repeat(`data: {"id":"x","choices":[{"index":0,"delta":{"content":"hello"}}]}`+"\n\n", 2000))},
 	} {
 		sealed, err := seal(&call, nil)
 		require.NoError(b, err)

@@ -50,6 +50,7 @@ func TestEndToEnd(t *testing.T) {
 		"vitals":                           testVitals,
 		"traces":                           testTraces,
 		"traces that are lost":             testTracesLost,
+		"long answers":                     testLongAnswers,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -39,7 +39,7 @@ func (c *ServeCmd) Run(ctx context.Context, sys System) (err error) {
 	}
 	defer func() { _ = listener.Close() }() // closed already after serving
 	if sys.Getenv("GOGC") == "" {           // else the operator has decided
-		collectLessOften()
+		adaptCollections()
 	}
 	app, err := newApp(ctx, config, logger)
 	if err != nil {

@@ -244,6 +244,20 @@ func opensAnother(c *partialCall, d callDelta) bool {
 	return complete && d.arguments != "" || other && (complete || c.empty())
 }
 
+// size is how many bytes of arguments were gathered.
+func (a *assembler) size() int {
+	n := 0
+	for _, c := range append(a.calls[:len(a.calls):len(a.calls)], a.legacy) {
+		if c == nil {
+			continue
+		}
+		for _, fragment := range c.fragments {
+			n += len(fragment)
+		}
+	}
+	return n
+}
+
 // settled returns the calls of the finished answer. Calls without a name are
 // no calls.
 func (a *assembler) settled() []*partialCall {

@@ -175,6 +175,17 @@ type reasoning struct {
 	blocks  []json.RawMessage
 }
 
+// size is how many bytes were gathered.
+func (r *reasoning) size() int {
+	n := r.text.Len()
+	for _, raws := range [][]json.RawMessage{r.details, r.parts, r.blocks} {
+		for _, raw := range raws {
+			n += len(raw)
+		}
+	}
+	return n
+}
+
 // take reports whether there was anything to take.
 func (r *reasoning) take(t thoughts) bool {
 	elements(t.details, func(value []byte) {

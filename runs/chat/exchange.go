@@ -40,7 +40,7 @@ func (c *Client) exchange(u *Upstream) *exchange {
 func (x *exchange) complete(ctx context.Context, body []byte, stream bool, sink Sink) (reading, *failure) {
 	r := reading{fold: &fold{sink: sink, now: x.now, think: thinkFilter{off: x.keepThink}}}
 	f := x.post(ctx, "/chat/completions", body, stream, func(answer *watchedBody) {
-		answer.text = r.fold.visible.Len
+		answer.kept = r.fold.kept
 		r = read(answer, r.fold)
 		if err := answer.hold(len(r.raw)); err != nil {
 			r.ended = err

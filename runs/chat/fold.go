@@ -20,6 +20,7 @@ type fold struct {
 	reasoning reasoning
 	calls     assembler
 	extra     json.RawMessage // extra_content of the message itself
+	unread    int             // bytes of a whole document that is about to be taken in
 
 	streamed   bool // it comes in pieces
 	choices    bool // a choice was seen
@@ -33,6 +34,12 @@ type fold struct {
 	failure    *failure
 	firstSeen  time.Time
 	served, id string // the answer's model and id
+}
+
+// kept is how many bytes of the answer were kept, or will be at most of a
+// document.
+func (f *fold) kept() int {
+	return f.unread + f.visible.Len() + f.think.thought.Len() + f.refused.Len() + f.reasoning.size() + f.calls.size()
 }
 
 // chunk is a frame taken apart.

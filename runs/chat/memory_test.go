@@ -88,3 +88,36 @@ func TestLongAnswersTakeTurns(t *testing.T) {
 	}
 	require.EqualValues(t, 8<<20, m.left)
 }
+
+// TestEveryFormOfAnAnswerIsCounted: what a share holds in the end is the body and
+// what was kept of it, whatever it is.
+func TestEveryFormOfAnAnswerIsCounted(t *testing.T) {
+	const size = 3 << 20
+	long := strings.Repeat("x", size)
+	chunk := func(delta string) string {
+		return `data: {"choices":[{"index":0,"delta":` + delta + "}]}\n\n"
+	}
+	end := `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"
+	for name, answer := range map[string]string{
+		"a document":  `{"choices":[{"message":{"content":"` + long + `"},"finish_reason":"stop"}]}`,
+		"a stream":    chunk(`{"content":"`+long+`"}`) + end,
+		"a refusal":   chunk(`{"refusal":"`+long+`"}`) + end,
+		"thoughts":    chunk(`{"reasoning_content":"`+long+`"}`) + end,
+		"think tags":  chunk(`{"content":"<think>`+long+`</think>."}`) + end,
+		"blocks":      chunk(`{"thinking_blocks":[{"type":"thinking","thinking":"`+long+`","signature":"s"}]}`) + end,
+		"arguments":   chunk(`{"tool_calls":[{"index":0,"function":{"name":"f","arguments":"{\"a\":\"`+long+`\"}"}}]}`) + end,
+		"the old way": chunk(`{"function_call":{"name":"f","arguments":"{\"a\":\"`+long+`\"}"}}`) + end,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, Config{}, map[string]http.Handler{"up": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, answer)
+			})})
+			request := hello("m")
+			request.Memory = NewMemory(1 << 30).Share()
+			defer request.Memory.Release()
+			_, err := h.Complete(t.Context(), request, nil)
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, request.Memory.held, int64(len(answer)+copies*size))
+		})
+	}
+}

@@ -60,6 +60,11 @@ func (f *fold) documents(t *tape) error {
 	if !ok && !errors.Is(t.err, io.EOF) {
 		return t.err
 	}
+	f.unread = len(all)
+	if err := t.hold(len(t.buf)); err != nil {
+		return err
+	}
+	f.unread = 0
 	docs := [][]byte{whole}
 	if !ok {
 		docs = split(all)

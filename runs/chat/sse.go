@@ -61,14 +61,21 @@ func (t *tape) grow() error {
 		size = cap(t.buf) / 2 * 3
 	}
 	size = min(max(4096, size), maxAnswer)
-	if bounded, ok := t.r.(interface{ hold(size int) error }); ok {
-		if err := bounded.hold(size); err != nil {
-			return err
-		}
+	if err := t.hold(size); err != nil {
+		return err
 	}
 	grown := make([]byte, len(t.buf), size)
 	copy(grown, t.buf)
 	t.buf = grown
+	return nil
+}
+
+// hold waits until there is room for so many bytes and what becomes of them, if
+// the body minds.
+func (t *tape) hold(size int) error {
+	if bounded, ok := t.r.(interface{ hold(size int) error }); ok {
+		return bounded.hold(size)
+	}
 	return nil
 }
 

@@ -109,20 +109,26 @@ type watchedBody struct {
 	idle time.Duration
 
 	memory *Share
-	text   func() int // bytes of text that were read
+	kept   func() int // bytes that were kept of what was read
+	read   int        // bytes
 }
 
-// copies is how often the text of an answer is in memory, beside the body it came
-// in, while it becomes a message.
-const copies = 12
+// copies is how often what an answer says is in memory, beside the body it came
+// in, while it becomes a message or calls that are stored: gathered here, in the
+// run, and encoded, each in a buffer that is larger than what is in it.
+const copies = 6
 
 // hold waits until there is room for so many bytes of the body and what becomes
-// of them.
-func (b *watchedBody) hold(size int) error { return b.memory.hold(b.ctx, size+copies*b.text()) }
+// of them, if the rest says as much as what was read.
+func (b *watchedBody) hold(size int) error {
+	says := float64(b.kept()) / float64(max(b.read, 1))
+	return b.memory.hold(b.ctx, size+int(copies*says*float64(size)))
+}
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	b.dog.feed(b.idle)
 	n, err := b.Reader.Read(p)
+	b.read += n
 	b.dog.timer.Stop() // what the reader does with it takes its own time
 	if err != nil && !errors.Is(err, io.EOF) && errors.Is(context.Cause(b.ctx), errIdle) {
 		err = errIdle

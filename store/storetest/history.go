@@ -91,12 +91,12 @@ func (s *suite) tape() {
 		call := &runs.ModelCall{
 			Turn: i + 1, Upstream: "u", Model: "m", Status: 200, Retries: runs.Retries{{Upstream: "u", Model: "m", Status: 503, Error: "busy", StartedAt: made.UTC(), Waited: 0.5}}, StartedAt: made.UTC(), FirstToken: &first,
 			EndedAt: made.Add(2 * time.Second).UTC(), Usage: runs.Usage{TotalTokens: i}, Dropped: 3,
-			Response: "data: {\"x\":\"\xff\"}\n\n",
+			Response: runs.Transcript("data: {\"x\":\"\xff\"}\n\n"),
 		}
 		if request != "" {
 			call.Request = json.RawMessage(request)
 		} else { // the call failed before anything was sent
-			call.Response, call.Status, call.FirstToken, call.Error = "", 0, nil, &runs.LastError{Code: "server_error", Message: "no"}
+			call.Response, call.Status, call.FirstToken, call.Error = nil, 0, nil, &runs.LastError{Code: "server_error", Message: "no"}
 		}
 		s.change(r, runs.Change{Calls: []*runs.ModelCall{call}})
 		want = append(want, call)
