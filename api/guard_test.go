@@ -138,7 +138,7 @@ func newOwned(s *testServer) *owned {
 func (o *owned) path(template string) string {
 	return strings.NewReplacer("{assistant_id}", o.assistant, "{thread_id}", o.thread, "{message_id}", o.message,
 		"{run_id}", o.run, "{step_id}", o.step, "{file_id}", o.file, "{model:.+}", "m",
-		"{vector_store_id}", o.store, "{batch_id}", o.batch).Replace(template)
+		"{vector_store_id}", o.store, "{batch_id}", o.batch, "/x/diff", "/x/diff?a="+o.run+"&b="+o.run).Replace(template)
 }
 
 // bodyFor is what a route needs which does not take an empty object; the ids are the

@@ -110,6 +110,9 @@ func (s *server) assistantsAPI() []route {
 		{"GET", "/threads/{thread_id}/runs/{run_id}/steps", s.listSteps},
 		{"GET", "/threads/{thread_id}/runs/{run_id}/steps/{step_id}", s.getStep},
 		{"GET", "/threads/{thread_id}/runs/{run_id}/context", s.getContext},
+		{"POST", "/threads/{thread_id}/runs/{run_id}/replay", s.replayRun},
+		{"GET", "/x/diff", s.diffRuns},
+		{"GET", "/x/runs", s.listPastRuns},
 
 		{"POST", "/threads/{thread_id}/messages", s.createMessage},
 		{"GET", "/threads/{thread_id}/messages", s.listMessages},

@@ -96,9 +96,9 @@ type outcome struct {
 }
 
 // outcomeOf decides by content: calls are calls whatever the finish reason says.
-func outcomeOf(answer chat.Answer, calls []ToolCall) outcome {
+func (r *Record) outcomeOf(answer chat.Answer, calls []ToolCall) outcome {
 	switch {
-	case slices.ContainsFunc(calls, func(c ToolCall) bool { return c.Search != nil }):
+	case slices.ContainsFunc(calls, func(c ToolCall) bool { return r.ReplayOf != nil || c.Search != nil }):
 		return outcome{verb: proceed}
 	case len(calls) > 0:
 		return outcome{verb: requireAction, waiting: calls}

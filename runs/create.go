@@ -73,8 +73,17 @@ func ReadCreateWithThread(o *wire.Object, dialect wire.Dialect) (Create, error) 
 }
 
 func readCreate(o *wire.Object, dialect wire.Dialect) Create {
+	assistantID := o.RequiredString("assistant_id", 0)
+	c := readOverrides(o, dialect)
+	if c.AssistantID = assistantID; assistantID != "" {
+		o.Fail(wire.CheckID("assistant_id", assistantID, "asst"))
+	}
+	return c
+}
+
+// readOverrides reads what a run may have otherwise than its assistant.
+func readOverrides(o *wire.Object, dialect wire.Dialect) Create {
 	c := Create{
-		AssistantID:         o.RequiredString("assistant_id", 0),
 		Instructions:        o.String("instructions", 0),
 		Tools:               assistants.ReadTools(o, maxRunTools, dialect),
 		Metadata:            o.Metadata(dialect == wire.V1),
@@ -91,9 +100,6 @@ func readCreate(o *wire.Object, dialect wire.Dialect) Create {
 	}
 	if stream := o.Bool("stream"); stream != nil {
 		c.Stream = *stream
-	}
-	if c.AssistantID != "" {
-		o.Fail(wire.CheckID("assistant_id", c.AssistantID, "asst"))
 	}
 	return c
 }

@@ -74,3 +74,6 @@ func (l *Log) Held() (lines, bytes int) {
 // End and BreakOff end a log as an engine does.
 func (l *Log) End()      { l.end() }
 func (l *Log) BreakOff() { l.breakOff() }
+
+// CompareWords is compareWords.
+var CompareWords = compareWords

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -34,13 +35,15 @@ const (
 	askModel action = iota
 	runTools
 	awaitOutputs
+	recallOutputs
 	concludeCancelled
 	concludeExpired
 	nothing
 )
 
 // next decides what to do from what is stored, and from nothing else.
-func next(run *Run, steps []*StepRecord, now time.Time) action {
+func next(rec *Record, steps []*StepRecord, now time.Time) action {
+	run := rec.Run
 	switch {
 	case run.Status.Terminal():
 		return nothing
@@ -48,6 +51,8 @@ func next(run *Run, steps []*StepRecord, now time.Time) action {
 		return concludeCancelled
 	case run.ExpiresAt != nil && now.Unix() >= *run.ExpiresAt:
 		return concludeExpired
+	case rec.ReplayOf != nil && len(steps) > 0 && steps[len(steps)-1].unanswered():
+		return recallOutputs
 	case len(steps) > 0 && steps[len(steps)-1].searching():
 		return runTools
 	case len(steps) > 0 && len(steps[len(steps)-1].Step.unanswered()) > 0:
@@ -64,7 +69,7 @@ func (d *driver) run() error {
 			return err
 		}
 	}
-	d.live.log.begin(numbered(d.steps))
+	d.live.log.begin(numbered(d.steps, d.rec.ReplayOf != nil))
 	d.engine.observer.Driven(d.rec)
 	return d.drive(d.engine.under(d.live.ctx, d.rec))
 }
@@ -83,7 +88,7 @@ func (d *driver) reload() error {
 // drive is the loop every run goes through, however it got here.
 func (d *driver) drive(ctx context.Context) error {
 	for {
-		switch next(d.rec.Run, d.steps, d.engine.now()) {
+		switch next(d.rec, d.steps, d.engine.now()) {
 		case askModel:
 			if err := d.ask(ctx); err != nil {
 				return err
@@ -98,6 +103,10 @@ func (d *driver) drive(ctx context.Context) error {
 			return d.conclude(endExpired, nil)
 		case awaitOutputs, nothing:
 			return nil
+		case recallOutputs:
+			if err := d.recall(ctx); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -207,7 +216,7 @@ func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
 	if len(calls) == 0 && answer.Finish == chat.FinishStop { // be it empty: clients read the newest message as the reply
 		t.open()
 	}
-	o, usage := outcomeOf(answer, calls), usageOf(answer.Usage)
+	o, usage := d.rec.outcomeOf(answer, calls), usageOf(answer.Usage)
 
 	change := &Change{Calls: d.recorded(call)}
 	if t.message != nil {
@@ -249,7 +258,7 @@ func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
 // message stays, incomplete; an open step is closed with the run.
 func (d *driver) conclude(e ending, call *ModelCall) error {
 	at := d.engine.now().Unix()
-	reason := somethingWrong
+	reason := cmp.Or(e.lastError, somethingWrong)
 	if call != nil && call.Error != nil {
 		reason = call.Error
 	}

@@ -87,7 +87,7 @@ func (l *submission) opening(e *Engine, stream bool) func(*Log) {
 		return nil
 	}
 	run, answered := l.rec.Run, l.steps[len(l.steps)-1]
-	before := numbered(l.steps) - 2 // the two events below
+	before := numbered(l.steps, false) - 2 // the two events below
 	l.watch = e.newWatch(Start{ThreadID: run.ThreadID, RunID: run.ID, After: before})
 	return func(log *Log) {
 		log.begin(before)

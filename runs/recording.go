@@ -11,6 +11,8 @@ type Recording struct {
 	Run   *Run
 	Spent Spent
 	Steps []*StepRecord // oldest first
+	// ReplayOf is as in Record: a replay is told without requires_action.
+	ReplayOf *ReplayOf
 	// Messages are those the run made, by their id; deleted ones are not there.
 	Messages map[string]*threads.Message
 }
@@ -45,14 +47,14 @@ func (r *Recording) replay() (c *cursor, last int) {
 }
 
 // numbered is how many stored events a run has that is about to be driven.
-func numbered(steps []*StepRecord) int {
+func numbered(steps []*StepRecord, replayed bool) int {
 	n := 2 // created, queued
 	for _, s := range steps {
 		switch {
 		case s.Step.Type == MessageCreation:
 			n += 2 // the message, the step
-		case s.searching(): // nothing yet
-		case !s.Step.callsClient():
+		case s.searching(), replayed && s.unanswered(): // nothing yet
+		case replayed, !s.Step.callsClient():
 			n++ // the step
 		case len(s.Step.unanswered()) > 0:
 			n++ // requires_action
@@ -175,7 +177,7 @@ func (t *replay) message(r *StepRecord) {
 func (t *replay) calls(r *StepRecord) {
 	s := r.Step
 	t.log.calls(t.opened(s))
-	if r.searching() || !s.callsClient() {
+	if r.searching() || !s.callsClient() || t.ReplayOf != nil {
 		t.closed(r)
 		return
 	}

@@ -116,6 +116,9 @@ func (r *StepRecord) searching() bool {
 	return slices.ContainsFunc(r.Searches, func(s *filesearch.Search) bool { return !s.Done })
 }
 
+// unanswered reports whether a call of the step is still to be answered, by whoever.
+func (r *StepRecord) unanswered() bool { return r.searching() || len(r.Step.unanswered()) > 0 }
+
 // search returns the search of a call, nil for a function's.
 func (r *StepRecord) search(callID string) *filesearch.Search {
 	for _, s := range r.Searches {

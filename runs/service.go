@@ -21,6 +21,7 @@ type Assistants interface {
 type Threads interface {
 	Thread(ctx context.Context, project, id string) (json.RawMessage, error)
 	DeleteThread(ctx context.Context, project, id string) error
+	ForkThread(ctx context.Context, project string, f threads.Fork) (json.RawMessage, error)
 }
 
 // Service carries out the run and step routes.
@@ -70,6 +71,11 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 	if err != nil {
 		return nil, nil, err
 	}
+	return s.begin(ctx, project, n, c)
+}
+
+// begin stores a run and has the engine drive it.
+func (s *Service) begin(ctx context.Context, project string, n NewRun, c Create) (json.RawMessage, *Watch, error) {
 	var w *Watch
 	var opening func(*Log)
 	if c.Stream {
@@ -82,7 +88,7 @@ func (s *Service) Create(ctx context.Context, project, threadID string, c Create
 			log.created(n.Run)
 		}
 	}
-	rec := &Record{Project: project, Run: n.Run, Upstream: n.Upstream, Search: n.Search, Trace: n.Trace}
+	rec := &Record{Project: project, Run: n.Run, Upstream: n.Upstream, Search: n.Search, Trace: n.Trace, ReplayOf: n.ReplayOf}
 	l, err := s.engine.admit(rec, asNew, opening)
 	if err != nil {
 		return nil, nil, err

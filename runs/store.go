@@ -19,6 +19,7 @@ type Record struct {
 	Upstream string // asked whatever the model's route; "" = as it is routed
 	Search   SearchSetup
 	Trace    Trace
+	ReplayOf *ReplayOf // nil = the run is none's replay
 	Spent    Spent
 	Lease    Lease
 
@@ -97,6 +98,7 @@ type NewRun struct {
 	Upstream string // as in Record
 	Search   SearchSetup
 	Trace    Trace
+	ReplayOf *ReplayOf
 	Lease    Lease
 	Thread   *threads.Thread // nil = the thread exists
 	Messages []*threads.Message
@@ -130,6 +132,12 @@ type Store interface {
 	ModelCalls(ctx context.Context, project, threadID, runID string) ([]*ModelCall, error)
 	// Recording reads the run, its steps and its messages as of one moment.
 	Recording(ctx context.Context, project, threadID, id string) (*Recording, error)
+	// Original reads a run that is to be replayed.
+	Original(ctx context.Context, project, threadID, id string) (*Original, error)
+	// PastRuns reads one page of the project's runs, of all threads, newest first
+	// and without replays.
+	PastRuns(ctx context.Context, project string, q PastRuns) (wire.List, error)
+	ThreadOfRun(ctx context.Context, project, id string) (threadID string, err error)
 	// ActiveRun answers the run that holds the thread's lock, "" when none does.
 	ActiveRun(ctx context.Context, project, threadID string) (string, error)
 

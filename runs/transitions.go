@@ -22,6 +22,8 @@ const (
 	Expired        Status = "expired"
 )
 
+var allStatuses = []Status{Queued, InProgress, RequiresAction, Cancelling, Cancelled, Failed, Completed, Incomplete, Expired}
+
 // verb is something that happens to a run.
 type verb string
 
@@ -142,12 +144,13 @@ type ending struct {
 	verb          verb
 	step          StepStatus
 	messageReason string
+	lastError     *LastError // nil = that of the model call
 }
 
 var (
-	endCancelled = ending{cancel, StepCancelled, "run_cancelled"}
-	endExpired   = ending{expire, StepExpired, "run_expired"}
-	endFailed    = ending{fail, StepFailed, "run_failed"}
+	endCancelled = ending{verb: cancel, step: StepCancelled, messageReason: "run_cancelled"}
+	endExpired   = ending{verb: expire, step: StepExpired, messageReason: "run_expired"}
+	endFailed    = ending{verb: fail, step: StepFailed, messageReason: "run_failed"}
 )
 
 // end closes an open step the way the ending says.

@@ -47,6 +47,7 @@ type archivedTable struct {
 	renumber    bool   // seq is the database's own, and given anew
 	body        bool   // has an object
 	unowned     bool   // has no project_id; it is its parent's
+	unlisted    bool   // has rows with a hidden_of, which do not travel
 	reset       map[string]any
 }
 
@@ -62,7 +63,7 @@ var archived = []archivedTable{
 		kind: "vector_store.file_batch.file", table: "vector_store_batch_files", key: []string{"batch_id", "file_id"},
 		order: "batch_id, file_id", unowned: true, parent: "vector_store", parentID: "store_id",
 	},
-	{kind: "thread", table: "threads", key: []string{"id"}, order: "seq", renumber: true, body: true},
+	{kind: "thread", table: "threads", key: []string{"id"}, order: "seq", renumber: true, body: true, unlisted: true},
 	{kind: "thread.message", table: "messages", key: []string{"id"}, order: "thread_id, seq", body: true, parent: "thread", parentID: "thread_id"},
 	{
 		kind: "thread.run", table: "runs", key: []string{"id"}, order: "thread_id, seq", body: true, parent: "thread", parentID: "thread_id",
@@ -103,12 +104,19 @@ func (db *DB) Export(ctx context.Context, add func(Entry) error) error {
 	})
 }
 
-// export leaves out what belonged to something that is deleted: it is about to be removed.
+// export leaves out what belonged to something that is deleted, which is about to be removed, and hidden forks.
 func (t archivedTable) export(r Reader, add func(Entry) error) error {
 	columns, where := "*", ""
+	if t.unlisted {
+		where = " WHERE hidden_of IS NULL"
+	}
 	if t.parent != "" {
 		parent, _ := archivedKind(t.parent)
-		where = " WHERE EXISTS (SELECT 1 FROM " + parent.table + " p WHERE p.id = o." + t.parentID + " AND p.body IS NOT NULL)"
+		travels := "p.body IS NOT NULL"
+		if parent.unlisted {
+			travels += " AND p.hidden_of IS NULL"
+		}
+		where = " WHERE EXISTS (SELECT 1 FROM " + parent.table + " p WHERE p.id = o." + t.parentID + " AND " + travels + ")"
 		if t.unowned {
 			columns = "o.*, (SELECT p.project_id FROM " + parent.table + " p WHERE p.id = o." + t.parentID + ") AS project_id"
 		}

@@ -63,6 +63,10 @@ func heldThreads(r Reader) ([]heldThread, error) {
 	if err != nil {
 		return nil, err
 	}
+	return scanThreads(rows)
+}
+
+func scanThreads(rows *Rows) ([]heldThread, error) {
 	defer rows.Close()
 	var held []heldThread
 	for rows.Next() {

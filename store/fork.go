@@ -116,18 +116,16 @@ func findPoint(r Reader, f threads.Fork) (forkPoint, error) {
 		err := r.QueryRow("SELECT seq FROM messages WHERE id = $1 AND thread_id = $2 AND body IS NOT NULL", f.After, f.Of).Scan(&seq)
 		return forkPoint{seq + 1, seq, math.MaxInt64}, notFound(err)
 	case f.BeforeRun != "":
-		if err := r.QueryRow("SELECT seq FROM runs WHERE id = $1 AND thread_id = $2", f.BeforeRun, f.Of).Scan(&all.run); err != nil {
+		var body []byte
+		if err := r.QueryRow("SELECT seq, body FROM runs WHERE id = $1 AND thread_id = $2", f.BeforeRun, f.Of).Scan(&all.run, &body); err != nil {
 			return all, notFound(err)
 		}
-		var message, step *int64
-		err := r.QueryRow(`SELECT (SELECT MIN(seq) FROM messages WHERE run_id = $1 AND thread_id = $2), (SELECT MIN(after) + 1 FROM steps WHERE run_id = $1 AND calls = 1)`,
-			f.BeforeRun, f.Of).Scan(&message, &step)
-		for _, begins := range []*int64{message, step} {
-			if begins != nil {
-				all.message, all.step = min(all.message, *begins), min(all.step, *begins)
-			}
+		var run runs.Run
+		if err := json.Unmarshal(body, &run); err != nil {
+			return all, fmt.Errorf("decode %s: %w", f.BeforeRun, err)
 		}
-		return all, err
+		last, err := newestBefore(r, &run)
+		return forkPoint{last + 1, last + 1, all.run}, err
 	default:
 		return all, nil
 	}

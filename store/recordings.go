@@ -17,7 +17,7 @@ func (db *DB) Recording(ctx context.Context, project, threadID, id string) (reco
 		if err != nil {
 			return orNoThread(r, err, project, threadID)
 		}
-		recording = &runs.Recording{Run: record.Run, Spent: record.Spent}
+		recording = &runs.Recording{Run: record.Run, Spent: record.Spent, ReplayOf: record.ReplayOf}
 		if recording.Steps, err = readSteps(r, id); err != nil {
 			return err
 		}

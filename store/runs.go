@@ -104,11 +104,15 @@ func insertRun(tx *Tx, n runs.NewRun, k *keptRun) error {
 	if err != nil {
 		return err
 	}
+	replayOf, err := encodeReplayOf(n.ReplayOf)
+	if err != nil {
+		return err
+	}
 	r := &k.run
-	_, err = tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, upstream, search, trace, spent, body)
-		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+	_, err = tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, upstream, search, trace, replay_of, spent, body)
+		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 		r.ThreadID, k.project, r.ID, flag(r.Status.Active()), flag(r.Status.Runnable()), r.ExpiresAt,
-		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, n.Upstream, search, trace, k.spent, k.body)
+		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, n.Upstream, search, trace, replayOf, k.spent, k.body)
 	tx.onCommit(func(db *DB) { db.tails.wrote(k) })
 	if constraint, ok := IsUnique(err); ok && constraint == "runs.thread_id" { // another process took the lock
 		return &threads.BusyError{}
@@ -144,14 +148,14 @@ func (db *DB) ActiveRun(ctx context.Context, project, threadID string) (string, 
 }
 
 // recordColumns are what scanRecord reads of a run.
-const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, upstream, search, trace, spent, body"
+const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, upstream, search, trace, replay_of, spent, body"
 
 func scanRecord(kept *tails, row Row) (*runs.Record, error) {
 	r := &runs.Record{Run: &runs.Run{}}
 	var threadID, id string
 	var until int64
-	var search, trace, spent, body []byte
-	if err := row.Scan(&threadID, &id, &r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &r.Upstream, &search, &trace, &spent, &body); err != nil {
+	var search, trace, replayOf, spent, body []byte
+	if err := row.Scan(&threadID, &id, &r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &r.Upstream, &search, &trace, &replayOf, &spent, &body); err != nil {
 		return nil, notFound(err)
 	}
 	r.Lease.Until = time.UnixMilli(until)
@@ -163,6 +167,11 @@ func scanRecord(kept *tails, row Row) (*runs.Record, error) {
 	if len(trace) > 0 {
 		if err := json.Unmarshal(trace, &r.Trace); err != nil {
 			return nil, fmt.Errorf("decode the trace of a run: %w", err)
+		}
+	}
+	if len(replayOf) > 0 {
+		if err := json.Unmarshal(replayOf, &r.ReplayOf); err != nil {
+			return nil, fmt.Errorf("decode what a run replays: %w", err)
 		}
 	}
 	if err := kept.run(threadID, id).restore(r, spent, body); err != nil {

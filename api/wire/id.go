@@ -47,6 +47,23 @@ func fillRandom(dst []byte) {
 	}
 }
 
+// MintedAfter reports whether NewID made an id at a later time than another, be
+// their prefixes what they may. Of ids from elsewhere it says false.
+func MintedAfter(id, other string) bool {
+	at, ok := timeOf(id)
+	before, known := timeOf(other)
+	return ok && known && at > before
+}
+
+// timeOf is the time part of an id that NewID may have made.
+func timeOf(id string) (string, bool) {
+	_, digits, _ := strings.Cut(id, "_")
+	if len(digits) != timeDigits+randomDigits {
+		return "", false
+	}
+	return digits[:timeDigits], true
+}
+
 // NewHexID mints prefix + 32 hex digits from a UUIDv7, as vector stores,
 // uploads and requests carry them.
 func NewHexID(prefix string) string {

@@ -163,7 +163,8 @@ func (a *app) tidy() {
 // expire removes what has had its time, whatever of it cannot be removed.
 func (a *app) expire(ctx context.Context) error {
 	_, err := a.files.Expire(ctx)
-	return errors.Join(err, a.stores.Expire(ctx), a.uploads.Expire(ctx), a.db.ForgetAnswers(ctx, time.Now().Add(-api.AnswerLife)))
+	return errors.Join(err, a.stores.Expire(ctx), a.uploads.Expire(ctx), a.db.ForgetAnswers(ctx, time.Now().Add(-api.AnswerLife)),
+		a.db.ExpireForks(ctx, time.Now().Add(-runs.ReplayLife)))
 }
 
 // close stops what start began and closes what newApp opened.

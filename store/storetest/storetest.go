@@ -55,6 +55,8 @@ func Exercise(t *testing.T, open func(t *testing.T) Store) {
 		{"threads are forked", (*suite).forks},
 		{"forks that cannot be", (*suite).forksRefused},
 		{"hidden forks", (*suite).hiddenForks},
+		{"runs are replayed", (*suite).replays},
+		{"runs of all threads", (*suite).pastRuns},
 		{"a run is created with what comes with it", (*suite).createRun},
 		{"a thread has one active run", (*suite).threadLock},
 		{"a decision is written whole or not at all", (*suite).decisions},

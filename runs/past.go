@@ -1,0 +1,53 @@
+package runs
+
+import (
+	"context"
+	"slices"
+
+	"understudy/api/wire"
+)
+
+// PastRuns asks for runs of all threads of a project, newest first.
+type PastRuns struct {
+	Limit    int
+	After    string   // a run's id; exclusive
+	Model    string   // as the client named it; "" = any
+	Statuses []Status // none = any
+}
+
+// Matches reports whether a run is one of those that are asked for.
+func (q PastRuns) Matches(r *Run) bool {
+	return (q.Model == "" || r.Model == q.Model) && (len(q.Statuses) == 0 || slices.Contains(q.Statuses, r.Status))
+}
+
+// ParseStatuses reads the names of run states.
+func ParseStatuses(names []string) ([]Status, error) {
+	var known []string
+	for _, s := range allStatuses {
+		known = append(known, string(s))
+	}
+	statuses := make([]Status, len(names))
+	for i, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, wire.NotInEnum("status", name, known)
+		}
+		statuses[i] = Status(name)
+	}
+	return statuses, nil
+}
+
+// Past returns runs of all threads. The hosted API could not tell which runs there
+// were.
+func (s *Service) Past(ctx context.Context, project string, q PastRuns) (wire.List, error) {
+	begun := s.engine.allBegun()
+	list, err := s.store.PastRuns(ctx, project, q)
+	if err != nil {
+		return list, err
+	}
+	for i, item := range list.Items {
+		if list.Items[i].JSON, err = asBegun(item.JSON, begun[item.ID]); err != nil {
+			return list, err
+		}
+	}
+	return list, nil
+}
