@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"time"
 
@@ -81,6 +82,7 @@ func (d *driver) done() {
 	d.live.settle()
 	d.live.log.run(d.rec.Run)
 	d.live.log.end()
+	runtime.Gosched() // those who wait for the run go first: here, while another thread wakes up for the rest
 	d.engine.observer.Rested(d.rec)
 	if d.rec.Run.Status.Terminal() {
 		d.engine.logEnd(d.rec)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -60,7 +61,7 @@ type EngineOptions struct {
 type Engine struct {
 	store    Store
 	model    Model
-	prompts  prompter
+	images   Images
 	searcher Searcher
 	memory   *chat.Memory // of long answers
 	observer Observer
@@ -99,7 +100,7 @@ func NewEngine(o EngineOptions) *Engine {
 	o.Observer = cmp.Or[Observer](o.Observer, unobserved{})
 	ctx, kill := context.WithCancelCause(context.Background())
 	return &Engine{
-		store: o.Store, model: o.Model, prompts: prompter{history: o.Store, images: o.Images}, searcher: o.Search, observer: o.Observer,
+		store: o.Store, model: o.Model, images: o.Images, searcher: o.Search, observer: o.Observer,
 		memory: chat.NewMemory(int64(cmp.Or(o.Limits.Answers, DefaultAnswers))), logger: o.Logger, now: o.Now, seeds: o.Seeds, owner: wire.NewHexID("proc_"), grace: o.Grace, untaped: o.Untaped,
 		ctx: ctx, kill: kill, stopped: make(chan struct{}), wake: make(chan struct{}, 1),
 		live: map[string]*live{}, waiting: map[string]*Log{}, places: newPlaces(o.Limits, o.Model.Places()),
@@ -304,9 +305,10 @@ func (e *Engine) renew() {
 	}
 }
 
-// launch drives a run that was just committed with the lease of l. One that got
-// no place can be called from now on.
-func (e *Engine) launch(l *live, rec *Record, steps []*StepRecord) {
+// launch drives a run that was just committed with the lease of l, begun when
+// its first model call is under way already. One that got no place can be called
+// from now on.
+func (e *Engine) launch(l *live, rec *Record, steps []*StepRecord, begun *ahead) {
 	if l == nil {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -316,7 +318,13 @@ func (e *Engine) launch(l *live, rec *Record, steps []*StepRecord) {
 		}
 		return
 	}
-	e.drive(&driver{engine: e, live: l, rec: rec, steps: steps})
+	d := &driver{engine: e, live: l, rec: rec, steps: steps, ahead: begun}
+	d.live.log.begin(numbered(steps, rec.ReplayOf != nil))
+	if begun != nil { // the model is at work, and whoever asks now is told so
+		_ = d.start() // refused, it is refused to the loop again
+	}
+	e.drive(d)
+	runtime.Gosched() // the run goes first: here, while another thread wakes up for the answer to its creation
 }
 
 // drive runs the loop of an admitted run in a goroutine of its own. A fault in
@@ -334,6 +342,7 @@ func (e *Engine) drive(d *driver) {
 			e.logger.Error("a run cannot go on", "run", d.live.runID, "error", err)
 			err = e.guard(d.live.runID, func() error { return d.conclude(endFailed, nil) })
 		}
+		e.drop(d.ahead)
 		e.report(d.rec, err)
 	}()
 }

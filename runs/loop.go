@@ -24,8 +24,9 @@ type driver struct {
 	live   *live
 	rec    *Record
 	steps  []*StepRecord
-	turn   *turn // the model call in flight, nil between calls
-	stale  bool  // rec was read before the run was known here, and has no steps
+	turn   *turn  // the model call in flight, nil between calls
+	ahead  *ahead // the first model call when it began before the commit, nil when it did not or was joined
+	stale  bool   // rec was read before the run was known here, and has no steps
 }
 
 // action is the one next thing for a run.
@@ -68,8 +69,8 @@ func (d *driver) run() error {
 		if err := d.reload(); err != nil {
 			return err
 		}
+		d.live.log.begin(numbered(d.steps, d.rec.ReplayOf != nil))
 	}
-	d.live.log.begin(numbered(d.steps, d.rec.ReplayOf != nil))
 	d.engine.observer.Driven(d.rec)
 	return d.drive(d.engine.under(d.live.ctx, d.rec))
 }
@@ -121,6 +122,9 @@ func (d *driver) ask(ctx context.Context) error {
 	}
 	d.turn = d.newTurn()
 	memory := d.engine.memory.Share()
+	if d.ahead != nil {
+		memory = d.ahead.memory
+	}
 	defer memory.Release() // when the answer is stored
 	answer, dropped, err := d.complete(ctx, memory)
 	call := newModelCall(d.turn.number, dropped, answer, lastError(err))
@@ -172,14 +176,7 @@ func (d *driver) complete(ctx context.Context, memory *chat.Share) (chat.Answer,
 	run := d.rec.Run
 	budget, hard := d.rec.promptBudget(d.engine.model.ContextWindow(run.Model))
 	for {
-		p, err := d.engine.prompts.build(ctx, d.rec.Project, run, budget, hard)
-		if err != nil {
-			return chat.Answer{}, 0, err
-		}
-		d.turn.citer = run.citer(p.searches)
-		request := d.rec.request(p.messages, d.steps)
-		request.Memory = memory
-		answer, err := d.engine.model.Complete(ctx, request, d.turn)
+		p, answer, err := d.call(ctx, budget, hard, memory)
 		failure, failed := errors.AsType[*chat.Error](err)
 		if failed {
 			answer = failure.Partial
@@ -190,6 +187,38 @@ func (d *driver) complete(ctx context.Context, memory *chat.Share) (chat.Answer,
 		d.turn.overflowed = append(d.turn.overflowed, newModelCall(d.turn.number, p.dropped, answer, lastError(err)))
 		budget = p.tokens * 2 / 3
 	}
+}
+
+// call makes one model call, or joins the one that was begun ahead.
+func (d *driver) call(ctx context.Context, budget int, hard bool, memory *chat.Share) (prompt, chat.Answer, error) {
+	if begun := d.ahead; begun != nil {
+		d.ahead = nil
+		return begun.join(d.turn)
+	}
+	return d.engine.send(ctx, callOf{rec: d.rec, steps: d.steps, history: d.engine.store, budget: budget, hard: hard, memory: memory}, d.turn)
+}
+
+// callOf is what a model call is made of.
+type callOf struct {
+	rec     *Record
+	steps   []*StepRecord
+	history History
+	budget  int // as in prompter.build
+	hard    bool
+	memory  *chat.Share // of the answer
+}
+
+// send makes a prompt of a run's history and sends it to the model.
+func (e *Engine) send(ctx context.Context, c callOf, l listener) (prompt, chat.Answer, error) {
+	p, err := prompter{history: c.history, images: e.images}.build(ctx, c.rec.Project, c.rec.Run, c.budget, c.hard)
+	if err != nil {
+		return prompt{}, chat.Answer{}, err
+	}
+	l.prompted(p)
+	request := c.rec.request(p.messages, c.steps)
+	request.Memory = c.memory
+	answer, err := e.model.Complete(ctx, request, l)
+	return p, answer, err
 }
 
 // recorded lists the calls a commit puts on the tape: those that overflowed the

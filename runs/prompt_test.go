@@ -216,15 +216,37 @@ type counting struct {
 	queries, rows atomic.Int64
 }
 
+func (c *counting) Outlook(project, threadID string) *runs.Outlook {
+	o := c.Store.Outlook(project, threadID)
+	if o != nil {
+		o.History = &counted{o.History, c}
+	}
+	return o
+}
+
 func (c *counting) RecentMessages(ctx context.Context, threadID string, before int64, limit int) ([]*runs.MessageRecord, error) {
-	records, err := c.Store.RecentMessages(ctx, threadID, before, limit)
+	return (&counted{c.Store, c}).RecentMessages(ctx, threadID, before, limit)
+}
+
+func (c *counting) ToolSteps(ctx context.Context, threadID string, since, before int64) ([]*runs.StepRecord, error) {
+	return (&counted{c.Store, c}).ToolSteps(ctx, threadID, since, before)
+}
+
+// counted is a history whose reads count.
+type counted struct {
+	runs.History
+	*counting
+}
+
+func (c *counted) RecentMessages(ctx context.Context, threadID string, before int64, limit int) ([]*runs.MessageRecord, error) {
+	records, err := c.History.RecentMessages(ctx, threadID, before, limit)
 	c.queries.Add(1)
 	c.rows.Add(int64(len(records)))
 	return records, err
 }
 
-func (c *counting) ToolSteps(ctx context.Context, threadID string, since, before int64) ([]*runs.StepRecord, error) {
-	steps, err := c.Store.ToolSteps(ctx, threadID, since, before)
+func (c *counted) ToolSteps(ctx context.Context, threadID string, since, before int64) ([]*runs.StepRecord, error) {
+	steps, err := c.History.ToolSteps(ctx, threadID, since, before)
 	c.queries.Add(1)
 	c.rows.Add(int64(len(steps)))
 	return steps, err

@@ -2,7 +2,8 @@
 // the client, and goes on when their outputs are submitted.
 //
 // Read it in this order: transitions.go (the state machine), service.go (the
-// API's verbs), engine.go (who drives which run), loop.go (what happens next),
+// API's verbs), engine.go (who drives which run), ahead.go (the model call that
+// begins before the commit), loop.go (what happens next),
 // turn.go (one model call becoming steps and messages), prompt.go (what the
 // model is sent). A run is driven by one loop; a fresh run, a run whose
 // outputs just came and a run found after a crash enter it at the same place.

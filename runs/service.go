@@ -95,7 +95,7 @@ func (s *Service) begin(ctx context.Context, project string, n NewRun, c Create)
 	}
 	n.Lease = s.engine.lease(l, 1)
 	rec.Lease = n.Lease
-	body, err := s.store.CreateRun(ctx, project, n)
+	body, begun, err := s.insert(ctx, rec, n, l)
 	if n.VectorStore != nil || threads.Attach(n.Messages) {
 		s.files.Wake()
 	}
@@ -104,7 +104,7 @@ func (s *Service) begin(ctx context.Context, project string, n NewRun, c Create)
 		return nil, nil, createError(err, n.Run.ThreadID)
 	}
 	s.engine.observer.Asked(ctx, rec, nil)
-	s.engine.launch(l, rec, nil)
+	s.engine.launch(l, rec, nil, begun)
 	return body, w, nil
 }
 
@@ -222,7 +222,7 @@ func (s *Service) Cancel(ctx context.Context, project, threadID, id string) (jso
 		return nil, wire.OrNoSuch(err, noun, id)
 	}
 	if idle != nil {
-		s.engine.launch(l, idle, steps)
+		s.engine.launch(l, idle, steps, nil)
 	}
 	s.engine.interrupt(id)
 	return body, nil
@@ -252,7 +252,7 @@ func (s *Service) Submit(ctx context.Context, project, threadID, id string, out 
 		return nil, nil, wire.OrNoSuch(err, noun, id)
 	}
 	s.engine.observer.Asked(ctx, leg.rec, leg.steps[len(leg.steps)-1].Step)
-	s.engine.launch(leg.live, leg.rec, leg.steps)
+	s.engine.launch(leg.live, leg.rec, leg.steps, nil)
 	return body, leg.watch, nil
 }
 

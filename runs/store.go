@@ -106,6 +106,10 @@ type NewRun struct {
 	VectorStore *vectorstores.New
 	// NeedsMessage asks for ErrNoInput unless the thread has a message of the user.
 	NeedsMessage bool
+	// Begin is called inside the transaction when the run was accepted, and only the
+	// commit is to come; nil = nobody is to be told. It answers what it took the
+	// thread's history for, nil when that did not matter.
+	Begin func() *Outlook
 }
 
 // ErrNoInput says that a run would have neither instructions nor messages.
@@ -120,6 +124,9 @@ var ErrLost = errors.New("the lease of the run was lost")
 type Store interface {
 	// CreateRun answers a *threads.BusyError while another run holds the thread.
 	CreateRun(ctx context.Context, project string, n NewRun) (json.RawMessage, error)
+	// Outlook answers at once, with nil unless it knows that the thread is the
+	// project's and that no run holds it.
+	Outlook(project, threadID string) *Outlook
 	Run(ctx context.Context, project, threadID, id string) (json.RawMessage, error)
 	Runs(ctx context.Context, project, threadID string, page wire.Page) (wire.List, error)
 	// ChangeRun shows decide the run inside a transaction and writes what it

@@ -45,6 +45,9 @@ func (d *driver) newTurn() *turn {
 	}
 }
 
+// prompted is told what the model is sent.
+func (t *turn) prompted(p prompt) { t.citer = t.run.citer(p.searches) }
+
 // Text shows a piece of the answer (chat.Sink).
 func (t *turn) Text(delta string) {
 	if delta == "" {

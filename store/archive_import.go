@@ -36,6 +36,7 @@ type Importer struct {
 func (db *DB) Import(ctx context.Context, fn func(*Importer) error) error {
 	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
 		tx.onCommit(func(db *DB) { db.tails.clear() })
+		tx.onCommit(func(db *DB) { db.assistants.forget() })
 		return fn(&Importer{tx: tx, columns: map[string][]string{}, fate: map[string]Outcome{}, places: map[int64]int64{}})
 	})
 }

@@ -26,12 +26,21 @@ func (db *DB) CreateAssistant(ctx context.Context, project string, a *assistants
 
 // Assistant implements assistants.Store.
 func (db *DB) Assistant(ctx context.Context, project, id string) (json.RawMessage, error) {
-	return assistantsTable.read(db.Read(ctx), project, id)
+	kept, changes := db.assistants.get(project, id)
+	if kept != nil {
+		return kept, nil
+	}
+	body, err := assistantsTable.read(db.Read(ctx), project, id)
+	if err == nil {
+		db.assistants.put(project, id, body, changes)
+	}
+	return body, err
 }
 
 // UpdateAssistant implements assistants.Store.
 func (db *DB) UpdateAssistant(ctx context.Context, project, id string, change func(*assistants.Assistant) vectorstores.Change) (body json.RawMessage, err error) {
 	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
+		tx.onCommit(func(db *DB) { db.assistants.changed(id) })
 		var stores vectorstores.Change
 		body, err = update(tx, assistantsTable, project, id, func(a *assistants.Assistant) { stores = change(a) })
 		if err != nil {
@@ -44,7 +53,10 @@ func (db *DB) UpdateAssistant(ctx context.Context, project, id string, change fu
 
 // DeleteAssistant implements assistants.Store.
 func (db *DB) DeleteAssistant(ctx context.Context, project, id string) error {
-	return db.Write(ctx, func(_ context.Context, tx *Tx) error { return assistantsTable.remove(tx, project, id) })
+	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		tx.onCommit(func(db *DB) { db.assistants.changed(id) })
+		return assistantsTable.remove(tx, project, id)
+	})
 }
 
 // Assistants implements assistants.Store.

@@ -45,6 +45,7 @@ type DB struct {
 	checkpoints *checkpointer
 	tails       *tails
 	tape        tape
+	assistants  *assistantCache
 	lock        *flock.Flock // nil when the database is shared
 	close       func() error // Close's work, done once
 }
@@ -64,7 +65,7 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 	if !held {
 		return nil, fmt.Errorf("the data directory %s is in use by another understudy: stop that one, or choose another directory", dir)
 	}
-	db, err := open(ctx, dir, options, true, newTails(maxTails))
+	db, err := open(ctx, dir, options, true, newTails(maxTails), newAssistantCache(maxAssistants))
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -91,7 +92,7 @@ func OpenShared(ctx context.Context, options Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the data directory %s: %w", dir, err)
 	}
-	db, err := open(ctx, dir, options, alone, newTails(0))
+	db, err := open(ctx, dir, options, alone, newTails(0), newAssistantCache(0))
 	return db, errors.Join(err, lock.Close())
 }
 
@@ -107,9 +108,9 @@ func prepareDir(dir string) (string, error) {
 	return dir, nil
 }
 
-func open(ctx context.Context, dir string, options Options, mayMigrate bool, kept *tails) (*DB, error) {
+func open(ctx context.Context, dir string, options Options, mayMigrate bool, kept *tails, known *assistantCache) (*DB, error) {
 	path := filepath.Join(dir, databaseFile)
-	db := &DB{tails: kept}
+	db := &DB{tails: kept, assistants: known}
 	if err := db.connect(ctx, path, options, mayMigrate); err != nil {
 		return nil, errors.Join(explain(path, err), db.disconnect())
 	}

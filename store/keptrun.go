@@ -38,6 +38,13 @@ func (t *tails) wrote(k *keptRun) {
 	if replaced < 0 && len(kept.runs) == keptRuns {
 		replaced = 0
 	}
+	kept.project = k.project
+	switch {
+	case k.run.Status.Active():
+		kept.holder = k.id
+	case kept.holder == k.id:
+		kept.holder = ""
+	}
 	grown := k.size()
 	if replaced >= 0 {
 		grown -= kept.runs[replaced].size()

@@ -166,7 +166,7 @@ func (db *DB) RecentMessages(ctx context.Context, threadID string, before int64,
 		if messages, err = db.readMessages(ctx, threadID, before, limit); err != nil {
 			return nil, err
 		}
-		read := &tail{thread: threadID, messages: slices.Clone(messages)}
+		read := &tail{thread: threadID, holder: unknown, messages: slices.Clone(messages)}
 		slices.Reverse(read.messages)
 		if len(messages) == limit {
 			read.from = read.messages[0].Seq

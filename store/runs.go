@@ -23,13 +23,25 @@ func (db *DB) CreateRun(ctx context.Context, project string, n runs.NewRun) (jso
 	}
 	run := keepRun(project, n.Run, runs.Spent{}, spentNothing, string(body))
 	return body, db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
+		var seen *runs.Outlook
+		tx.onCommit(func(db *DB) { // before what this operation changes itself
+			if seen != nil {
+				seen.Changed = db.tails.version(n.Run.ThreadID) != seen.Version
+			}
+		})
 		if err := openThread(tx, project, n); err != nil {
 			return err
 		}
 		if _, err := insertMessages(tx, project, n.Messages, tokens); err != nil {
 			return err
 		}
-		return insertRun(tx, n, run)
+		if err := insertRun(tx, n, run); err != nil {
+			return err
+		}
+		if n.Begin != nil {
+			seen = n.Begin()
+		}
+		return nil
 	})
 }
 

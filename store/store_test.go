@@ -76,23 +76,32 @@ func ids(t testing.TB, db *DB) []string {
 	return found
 }
 
-// together runs the operations as one batch, in their order, and answers their errors: the writer is held until all of
-// them are queued.
+// together runs the operations as one batch, in their order, and answers their errors.
 func together(t testing.TB, db *DB, operations ...func(context.Context, *Tx) error) []error {
 	t.Helper()
-	db.writer.baton <- struct{}{}
-	failures := make([]error, len(operations))
-	finished := make(chan struct{})
+	calls := make([]func() error, len(operations))
 	for i, operation := range operations {
+		calls[i] = func() error { return db.Write(t.Context(), operation) }
+	}
+	return inOneTransaction(db, calls...)
+}
+
+// inOneTransaction makes calls that write once each, as one batch, in their order, and answers their errors: the writer
+// is held until all of them are queued.
+func inOneTransaction(db *DB, calls ...func() error) []error {
+	db.writer.baton <- struct{}{}
+	failures := make([]error, len(calls))
+	finished := make(chan struct{})
+	for i, call := range calls {
 		go func() {
 			defer func() { finished <- struct{}{} }()
-			failures[i] = errAbandoned // unless Write returns
-			failures[i] = db.Write(t.Context(), operation)
+			failures[i] = errAbandoned // unless it returns
+			failures[i] = call()
 		}()
 		awaitQueued(db, i+1)
 	}
 	<-db.writer.baton
-	for range operations {
+	for range calls {
 		<-finished
 	}
 	return failures

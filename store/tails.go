@@ -37,11 +37,15 @@ type tails struct {
 	recent   *list.List               // used most recently first
 	loading  map[string]*loading      // by thread
 	size     int
+	changes  int64 // of all threads, ever
 }
 
 // tail is the newest part of one thread: all there is from a sequence number on.
 type tail struct {
 	thread   string
+	project  string                // "" = not known
+	version  int64                 // is another one after each change
+	holder   string                // the run that is active on the thread, "" = none; unknown after a load
 	from     int64                 // 0 = the whole thread
 	messages []*runs.MessageRecord // oldest first
 	steps    []*runs.StepRecord    // of tool calls, ordered as ToolSteps orders them
@@ -75,6 +79,11 @@ func (t *tails) messages(thread string, before int64, limit int) ([]*runs.Messag
 	if kept == nil {
 		return nil, false
 	}
+	return kept.recent(before, limit)
+}
+
+// recent answers RecentMessages, if the tail reaches back far enough.
+func (kept *tail) recent(before int64, limit int) ([]*runs.MessageRecord, bool) {
 	end := sort.Search(len(kept.messages), func(i int) bool { return kept.messages[i].Seq >= before })
 	if kept.from > 0 && end < limit {
 		return nil, false
@@ -89,7 +98,15 @@ func (t *tails) toolSteps(thread string, since, before int64) ([]*runs.StepRecor
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	kept := t.find(thread)
-	if kept == nil || kept.from > since {
+	if kept == nil {
+		return nil, false
+	}
+	return kept.toolSteps(since, before)
+}
+
+// toolSteps answers ToolSteps, if the tail reaches back far enough.
+func (kept *tail) toolSteps(since, before int64) ([]*runs.StepRecord, bool) {
+	if kept.from > since {
 		return nil, false
 	}
 	within := func(s *runs.StepRecord) bool { return s.After >= since && s.After < before }
@@ -140,6 +157,8 @@ func (t *tails) put(fresh *tail) {
 	for _, s := range fresh.steps {
 		fresh.size += sizeOfStep(s)
 	}
+	t.changes++
+	fresh.version = t.changes
 	t.byThread[fresh.thread] = t.recent.PushFront(fresh)
 	t.size += fresh.size
 	t.bound(fresh)
@@ -159,15 +178,20 @@ func (t *tails) changed(thread string) *tail {
 	if l := t.loading[thread]; l != nil {
 		l.stale = true
 	}
-	return t.find(thread)
+	kept := t.find(thread)
+	if kept != nil {
+		t.changes++
+		kept.version = t.changes
+	}
+	return kept
 }
 
 // created keeps a thread from its beginning.
-func (t *tails) created(thread string) {
+func (t *tails) created(project, thread string) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	t.changed(thread)
-	t.put(&tail{thread: thread})
+	t.put(&tail{thread: thread, project: project})
 }
 
 // added puts a message at the end of its thread.

@@ -56,6 +56,7 @@ func requireTold(t require.TestingT, db *DB, threadID string) {
 			before = since
 		}
 	}
+	requireOutlook(t, db, threadID)
 	stored, err := readItems(db.Read(ctx), "SELECT id, body FROM runs WHERE thread_id = $1 ORDER BY seq", threadID)
 	require.NoError(t, err)
 	for _, run := range stored {

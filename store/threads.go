@@ -39,7 +39,7 @@ func insertThread(tx *Tx, project, id string, body json.RawMessage) error {
 	if err == nil && n == 0 {
 		return errTaken(id)
 	}
-	tx.onCommit(func(db *DB) { db.tails.created(id) })
+	tx.onCommit(func(db *DB) { db.tails.created(project, id) })
 	return err
 }
 

@@ -54,8 +54,7 @@ func (g *getter) work(context.Context) (times, error) {
 const flowsPerThread = 5
 
 // flow does what a client of the server does for one answer: add a message,
-// create a run, and learn of its end by a held request. Its part is what
-// follows the message. New threads are not timed.
+// create a run, and learn of its end by a held request. New threads are not timed.
 type flow struct {
 	*conn
 	run    string // body that creates a run
@@ -73,22 +72,52 @@ func (s *server) flowing() func() (*flow, error) {
 
 const userMessage = `{"role":"user","content":"How are you today?"}`
 
-func (f *flow) work(context.Context) (times, error) {
+// next makes another thread when it is time.
+func (f *flow) next() error {
 	if f.left == 0 {
 		id, err := f.create("/threads", "{}")
 		if err != nil {
-			return times{}, err
+			return err
 		}
 		f.thread, f.left = "/threads/"+id, flowsPerThread
 	}
 	f.left--
+	return nil
+}
+
+func (f *flow) work(context.Context) (times, error) {
+	if err := f.next(); err != nil {
+		return times{}, err
+	}
 	began := time.Now()
 	if _, err := f.create(f.thread+"/messages", userMessage); err != nil {
 		return times{}, err
 	}
-	added := time.Now()
 	_, err := f.complete(f.thread, f.run)
-	return times{whole: time.Since(began), part: time.Since(added)}, err
+	return times{whole: time.Since(began)}, err
+}
+
+// joined is a flow in two requests: its message comes along with the run.
+type joined struct {
+	flow
+}
+
+// joining returns workers with threads of their own.
+func (s *server) joining() func() (*joined, error) {
+	return func() (*joined, error) {
+		c, err := newConn(s.base)
+		run := `{"assistant_id":"` + s.assistants[plain] + `","additional_messages":[` + userMessage + `]}`
+		return &joined{flow{conn: c, run: run}}, err
+	}
+}
+
+func (j *joined) work(context.Context) (times, error) {
+	if err := j.next(); err != nil {
+		return times{}, err
+	}
+	began := time.Now()
+	_, err := j.complete(j.thread, j.run)
+	return times{whole: time.Since(began)}, err
 }
 
 // complete creates a run on a thread and waits until it is completed; it
@@ -124,14 +153,9 @@ func (s *server) streaming(way string) func() (*streamed, error) {
 const firstDelta = "event: thread.message.delta\n"
 
 func (s *streamed) work(context.Context) (times, error) {
-	if s.left == 0 {
-		id, err := s.create("/threads", "{}")
-		if err != nil {
-			return times{}, err
-		}
-		s.thread, s.left = "/threads/"+id, flowsPerThread
+	if err := s.next(); err != nil {
+		return times{}, err
 	}
-	s.left--
 	began := time.Now()
 	response, err := s.send(http.MethodPost, s.thread+"/runs", s.run, version)
 	if err != nil {

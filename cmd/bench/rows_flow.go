@@ -11,7 +11,8 @@ const (
 	bare    = "bare GET"
 	proxied = "proxied"
 	commit  = "commit"
-	flows   = "flow"
+	flows   = "flow" // its message in a request of its own
+	asks    = "flow whose message comes with the run"
 	streams = "stream"
 	normal  = "normal"
 )
@@ -33,10 +34,11 @@ func (b *bench) oneClient(ctx context.Context) ([]round, error) {
 	throughProxy, err3 := newClosed(1, nil, calling(proxy.base, plain))
 	onDisk, err4 := newCommits(disk)
 	flowing, err5 := newClosed(1, server.process, server.flowing())
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	asking, err6 := newClosed(1, nil, server.joining())
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return nil, err
 	}
-	return b.alternate(ctx, named{direct, directly}, named{flows, flowing}, named{bare, gets}, named{proxied, throughProxy}, named{commit, onDisk})
+	return b.alternate(ctx, named{direct, directly}, named{asks, asking}, named{flows, flowing}, named{bare, gets}, named{proxied, throughProxy}, named{commit, onDisk})
 }
 
 // manyClients alternates flows and proxied calls, a crowd of them in flight.
@@ -65,8 +67,8 @@ func addedLatency(_ context.Context, b *bench) ([][]float64, error) {
 		return float64(2*r[bare].whole.p50 + r[proxied].whole.p50 - r[direct].whole.p50 + 2*r[commit].whole.p50)
 	}
 	return [][]float64{
+		over(rounds, func(r round) float64 { return per(r[asks].whole.p50-r[direct].whole.p50, floor(r)) }),
 		over(rounds, func(r round) float64 { return per(r[flows].whole.p50-r[direct].whole.p50, floor(r)) }),
-		over(rounds, func(r round) float64 { return per(r[flows].part.p50-r[direct].whole.p50, floor(r)) }),
 	}, nil
 }
 

@@ -14,15 +14,16 @@ func slowLatency(ctx context.Context, b *bench) ([][]float64, error) {
 		return nil, err
 	}
 	onDisk, err1 := newCommits(disk)
-	flowing, err2 := newClosed(1, nil, server.flowing())
-	streaming, err3 := newClosed(1, nil, server.streaming(plain))
-	if err := errors.Join(err1, err2, err3); err != nil {
+	asking, err2 := newClosed(1, nil, server.joining())
+	flowing, err3 := newClosed(1, nil, server.flowing())
+	streaming, err4 := newClosed(1, nil, server.streaming(plain))
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
-	rounds, err := b.alternate(ctx, named{commit, onDisk}, named{flows, flowing}, named{streams, streaming})
+	rounds, err := b.alternate(ctx, named{commit, onDisk}, named{asks, asking}, named{flows, flowing}, named{streams, streaming})
 	return [][]float64{
+		over(rounds, func(r round) float64 { return per(r[asks].whole.p50, r[commit].whole.p50) }),
 		over(rounds, func(r round) float64 { return per(r[flows].whole.p50, r[commit].whole.p50) }),
-		over(rounds, func(r round) float64 { return per(r[flows].part.p50, r[commit].whole.p50) }),
 		over(rounds, func(r round) float64 { return per(r[streams].part.p50, r[commit].whole.p50) }),
 	}, err
 }
