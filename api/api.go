@@ -35,6 +35,7 @@ type Options struct {
 	Models       Models
 	Answers      Answers
 	Upstreams    Upstreams // nil = nothing is handed on
+	Webhooks     Webhooks  // nil = nobody is told of runs
 
 	// Quotes has citations carry the passages they cite, whether or not a client
 	// asks for them.

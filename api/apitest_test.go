@@ -32,6 +32,7 @@ import (
 	"understudy/runs"
 	"understudy/runs/chat"
 	"understudy/runs/chat/builtin"
+	"understudy/runs/webhooks"
 	"understudy/store"
 	"understudy/threads"
 )
@@ -76,6 +77,7 @@ type settings struct {
 	perMinute   int              // requests of a key
 	bodies      int              // bytes of large bodies in memory
 	limits      runs.Limits
+	webhooks    webhooks.Config
 }
 
 // testServer is a whole Understudy: a database file, the engine, a model and the API.
@@ -170,16 +172,19 @@ func assemble(t testing.TB, o settings) *testServer {
 	fileService.OnDelete(stores.FilesDeleted)
 	assistantService := assistants.NewService(db, stores, served, time.Now)
 	seen.Read(db)
+	told, err := webhooks.New(webhooks.Options{Store: db, Observer: seen, Logger: logger}, o.webhooks)
+	require.NoError(t, err)
+	stored := told.Runs(db)
 	engine := runs.NewEngine(runs.EngineOptions{
-		Store: db, Model: seen.Model(client), Images: fileService, Search: seen.Searcher(stores), Observer: seen, Logger: logger, Now: time.Now, Limits: o.limits,
+		Store: stored, Model: seen.Model(client), Images: fileService, Search: seen.Searcher(stores), Observer: seen, Logger: logger, Now: time.Now, Limits: o.limits,
 	})
 	options := api.Options{
 		Assistants: assistantService,
 		Threads:    threads.NewService(db, stores, time.Now),
 		Runs: runs.NewService(runs.ServiceOptions{
-			Store: db, Engine: engine, Assistants: assistantService, Threads: db, Files: stores, Models: served, Now: time.Now,
+			Store: stored, Engine: engine, Assistants: assistantService, Threads: db, Files: stores, Models: served, Now: time.Now,
 		}),
-		Files: fileService, Uploads: uploads.NewService(db, blobs, time.Now), VectorStores: stores, Models: served, Upstreams: client, Answers: db,
+		Files: fileService, Uploads: uploads.NewService(db, blobs, time.Now), VectorStores: stores, Models: served, Upstreams: client, Webhooks: told, Answers: db,
 		RequestsPerMinute: o.perMinute, BodyMemory: o.bodies,
 		AnyHost: o.anyHost, CORSOrigins: o.corsOrigins, Telemetry: seen, MetricsToken: o.metrics,
 		Ready: db.Ping, Version: "test", Logger: logger, Now: time.Now,
@@ -189,6 +194,8 @@ func assemble(t testing.TB, o settings) *testServer {
 	}
 	require.NoError(t, engine.Start(t.Context()))
 	t.Cleanup(engine.Stop)
+	told.Start()
+	t.Cleanup(told.Stop)
 	if !o.idle {
 		stores.Start()
 	}
@@ -196,6 +203,7 @@ func assemble(t testing.TB, o settings) *testServer {
 	if o.broken {
 		engine.Stop()
 		stores.Stop()
+		told.Stop()
 		require.NoError(t, db.Close())
 	}
 	return &testServer{t: t, db: db, stores: stores, seen: seen, handler: api.New(options)}

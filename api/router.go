@@ -151,6 +151,8 @@ func (s *server) assistantsAPI() []route {
 		{"POST", "/uploads/{upload_id}/complete", s.completeUpload},
 		{"POST", "/uploads/{upload_id}/cancel", s.cancelUpload},
 
+		{"GET", "/x/webhooks/deliveries", s.listDeliveries},
+
 		{"GET", "/models", s.listModels},
 		{"GET", "/models/{model:.+}", s.getModel},
 	}

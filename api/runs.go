@@ -30,6 +30,9 @@ func (s *server) startRun(c *call, threadID string, decode func(*wire.Object, wi
 	if create.Upstream, err = s.chosenUpstream(c.r); err != nil {
 		return err
 	}
+	if create.Webhook, err = s.ownWebhook(c.r); err != nil {
+		return err
+	}
 	if create.Stream && c.receipt != nil {
 		c.receipt.Render = startOfStream(create.Texts, create.Thread != nil)
 	}

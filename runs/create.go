@@ -35,6 +35,8 @@ type Create struct {
 	Stream                 bool
 	// Upstream is asked whatever the model's route; "" = as it is routed.
 	Upstream string
+	// Webhook is a URL that the run's events go to; "" = none of its own.
+	Webhook string
 	// Texts asks for search results with their texts in the stream.
 	Texts bool
 	// Quotes asks for citations that carry the passage they cite.

@@ -129,7 +129,7 @@ func (s *Service) prepare(ctx context.Context, project, threadID string, c Creat
 	n.Run = run
 	fromUser := func(m *threads.Message) bool { return m.Role == threads.User }
 	n.NeedsMessage = !c.Version1 && (run.Instructions == nil || *run.Instructions == "") && !slices.ContainsFunc(n.Messages, fromUser)
-	n.Search, n.Trace = c.searchSetup(a), s.engine.observer.Traced(ctx, run, a)
+	n.Search, n.Trace, n.Webhook = c.searchSetup(a), s.engine.observer.Traced(ctx, run, a), c.Webhook
 	if n.Upstream = c.Upstream; n.Upstream != "" { // it takes the model as it is
 		return n, nil
 	}

@@ -20,6 +20,7 @@ type Record struct {
 	Search   SearchSetup
 	Trace    Trace
 	ReplayOf *ReplayOf // nil = the run is none's replay
+	Webhook  string    // URL that the run's events go to; "" = none of its own
 	Spent    Spent
 	Lease    Lease
 
@@ -84,6 +85,19 @@ type Change struct {
 	Steps    []*StepRecord
 	Messages []*MessageRecord
 	Calls    []*ModelCall // that ended, oldest first
+	Notices  []*Notice    // of the states that the change brings, oldest first
+}
+
+// Notice is an event of a run that an endpoint outside is to be told. It is
+// stored along with what it tells of; package webhooks makes and delivers it.
+type Notice struct {
+	ID       string // of the event
+	Type     string
+	Endpoint string // names the receiver
+	Lane     string // notices of one lane share what is sent at a time
+	Origin   string // scheme, host and port of the receiver, to be shown
+	Payload  json.RawMessage
+	At       time.Time
 }
 
 // change starts a Change that writes the record back as it is.
@@ -99,7 +113,9 @@ type NewRun struct {
 	Search   SearchSetup
 	Trace    Trace
 	ReplayOf *ReplayOf
+	Webhook  string // as in Record
 	Lease    Lease
+	Notices  []*Notice       // that it was made
 	Thread   *threads.Thread // nil = the thread exists
 	Messages []*threads.Message
 	// VectorStore is made along with Thread; nil = none.

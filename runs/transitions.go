@@ -89,6 +89,38 @@ func (r *Run) move(v verb, at int64) error {
 	return nil
 }
 
+// Passed lists the states that a run was in from one stored state to another,
+// oldest first, the other included; before is nil for a new run. That a run
+// began is stored only with what came next.
+func Passed(before, after *Run) []*Run {
+	switch {
+	case before == nil:
+		return []*Run{after}
+	case before.Status == after.Status:
+		return nil
+	case after.Status == InProgress || after.StartedAt == nil || leads(before.Status, after.Status) && before.startedAt(*after.StartedAt):
+		return []*Run{after}
+	}
+	began := *before
+	if began.move(start, *after.StartedAt) != nil {
+		return []*Run{after}
+	}
+	return []*Run{&began, after}
+}
+
+// leads reports whether a verb leads from one state to the other.
+func leads(from, to Status) bool {
+	for _, t := range transitions {
+		if t.to == to && slices.Contains(t.from, from) {
+			return true
+		}
+	}
+	return false
+}
+
+// startedAt reports whether the run was started last at a unix time.
+func (r *Run) startedAt(at int64) bool { return r.StartedAt != nil && *r.StartedAt == at }
+
 // Terminal reports whether nothing leads out of the state.
 func (s Status) Terminal() bool {
 	for _, t := range transitions {

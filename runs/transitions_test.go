@@ -51,6 +51,40 @@ func TestMoves(t *testing.T) {
 	}
 }
 
+// TestPassed: which states the outside is told of when one state is stored
+// behind another.
+func TestPassed(t *testing.T) {
+	at := func(unix int64) *int64 { return &unix }
+	for name, tc := range map[string]struct {
+		before, after *Run
+		want          []Status
+	}{
+		"made":                         {nil, &Run{Status: Queued}, []Status{Queued}},
+		"nothing happened":             {&Run{Status: Queued}, &Run{Status: Queued}, nil},
+		"a turn of tools":              {&Run{Status: InProgress, StartedAt: at(2)}, &Run{Status: InProgress, StartedAt: at(2)}, nil},
+		"begun":                        {&Run{Status: Queued}, &Run{Status: InProgress, StartedAt: at(2)}, []Status{InProgress}},
+		"completed at once":            {&Run{Status: Queued}, &Run{Status: Completed, StartedAt: at(2)}, []Status{InProgress, Completed}},
+		"completed later":              {&Run{Status: InProgress, StartedAt: at(2)}, &Run{Status: Completed, StartedAt: at(2)}, []Status{Completed}},
+		"the second leg of one second": {&Run{Status: Queued, StartedAt: at(2)}, &Run{Status: RequiresAction, StartedAt: at(2)}, []Status{InProgress, RequiresAction}},
+		"outputs came":                 {&Run{Status: RequiresAction, StartedAt: at(2)}, &Run{Status: Queued, StartedAt: at(2)}, []Status{Queued}},
+		"expired before it began":      {&Run{Status: Queued}, &Run{Status: Expired}, []Status{Expired}},
+		"expired while it waited":      {&Run{Status: RequiresAction, StartedAt: at(2)}, &Run{Status: Expired, StartedAt: at(2)}, []Status{Expired}},
+		"failed at work":               {&Run{Status: Queued, StartedAt: at(2)}, &Run{Status: Failed, StartedAt: at(3)}, []Status{InProgress, Failed}},
+		"to be cancelled at work":      {&Run{Status: Queued}, &Run{Status: Cancelling, StartedAt: at(2)}, []Status{InProgress, Cancelling}},
+		"cancelled":                    {&Run{Status: Cancelling, StartedAt: at(2)}, &Run{Status: Cancelled, StartedAt: at(2)}, []Status{Cancelled}},
+	} {
+		var passed []Status
+		for _, r := range Passed(tc.before, tc.after) {
+			passed = append(passed, r.Status)
+			if r.Status == InProgress {
+				require.Equal(t, tc.after.StartedAt, r.StartedAt, name)
+				require.Nil(t, r.Usage, name)
+			}
+		}
+		require.Equal(t, tc.want, passed, name)
+	}
+}
+
 func TestPredicates(t *testing.T) {
 	for _, tc := range []struct {
 		status                              Status

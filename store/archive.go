@@ -52,7 +52,8 @@ type archivedTable struct {
 }
 
 // archived lists what an archive holds, parents first. Left out are keys, the answers kept for Idempotency-Key, uploads
-// that were not completed, and the tables of chunks, whose ids are the database's own: chunks travel with their file.
+// that were not completed, events that endpoints have not taken yet, and the tables of chunks, whose ids are the
+// database's own: chunks travel with their file.
 var archived = []archivedTable{
 	{kind: FileKind, table: "files", key: []string{"id"}, order: "seq", renumber: true, body: true},
 	{kind: "assistant", table: "assistants", key: []string{"id"}, order: "seq", renumber: true, body: true},
@@ -79,6 +80,7 @@ const storeFileKind = "vector_store.file"
 // notArchived are the other tables.
 var notArchived = []string{
 	"answers", "keys", "uploads", "upload_parts",
+	"webhook_deliveries",
 	"chunk_files", "chunk_stores", "chunk_terms", "chunk_vectors", "chunks", // see ChunksKind
 	"goose_db_version",
 }

@@ -121,15 +121,18 @@ func insertRun(tx *Tx, n runs.NewRun, k *keptRun) error {
 		return err
 	}
 	r := &k.run
-	_, err = tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, upstream, search, trace, replay_of, spent, body)
-		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+	_, err = tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, upstream, search, trace, replay_of, webhook, spent, body)
+		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		r.ThreadID, k.project, r.ID, flag(r.Status.Active()), flag(r.Status.Runnable()), r.ExpiresAt,
-		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, n.Upstream, search, trace, replayOf, k.spent, k.body)
+		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, n.Upstream, search, trace, replayOf, n.Webhook, k.spent, k.body)
 	tx.onCommit(func(db *DB) { db.tails.wrote(k) })
 	if constraint, ok := IsUnique(err); ok && constraint == "runs.thread_id" { // another process took the lock
 		return &threads.BusyError{}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return insertNotices(tx, k.project, r, n.Notices)
 }
 
 // Run implements runs.Store.
@@ -160,14 +163,14 @@ func (db *DB) ActiveRun(ctx context.Context, project, threadID string) (string, 
 }
 
 // recordColumns are what scanRecord reads of a run.
-const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, upstream, search, trace, replay_of, spent, body"
+const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, upstream, search, trace, replay_of, webhook, spent, body"
 
 func scanRecord(kept *tails, row Row) (*runs.Record, error) {
 	r := &runs.Record{Run: &runs.Run{}}
 	var threadID, id string
 	var until int64
 	var search, trace, replayOf, spent, body []byte
-	if err := row.Scan(&threadID, &id, &r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &r.Upstream, &search, &trace, &replayOf, &spent, &body); err != nil {
+	if err := row.Scan(&threadID, &id, &r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &r.Upstream, &search, &trace, &replayOf, &r.Webhook, &spent, &body); err != nil {
 		return nil, notFound(err)
 	}
 	r.Lease.Until = time.UnixMilli(until)
@@ -265,7 +268,7 @@ func writeChange(tx *Tx, project string, c *runs.Change, body json.RawMessage) e
 			return err
 		}
 	}
-	return nil
+	return insertNotices(tx, project, c.Run, c.Notices)
 }
 
 // What nobody drives and has something to do, in time or not.

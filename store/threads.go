@@ -214,6 +214,7 @@ var purges = []string{
 	"DELETE FROM steps WHERE id IN (SELECT id FROM steps WHERE run_id = 'fork_' || $1 LIMIT $2)",
 	"DELETE FROM model_calls WHERE rowid IN (SELECT c.rowid FROM model_calls c JOIN runs r ON r.id = c.run_id WHERE r.thread_id = $1 LIMIT $2)",
 	"DELETE FROM prompt_messages WHERE thread_id = $1 AND hash IN (SELECT hash FROM prompt_messages WHERE thread_id = $1 LIMIT $2)",
+	"DELETE FROM webhook_deliveries WHERE seq IN (SELECT seq FROM webhook_deliveries WHERE thread_id = $1 LIMIT $2)",
 	"DELETE FROM runs WHERE thread_id = $1 AND seq IN (SELECT seq FROM runs WHERE thread_id = $1 LIMIT $2)",
 }
 

@@ -33,6 +33,7 @@ type Telemetry struct {
 	firstToken   *prometheus.HistogramVec
 	retries      *prometheus.CounterVec
 	tokens       *prometheus.CounterVec
+	webhooks     *prometheus.CounterVec
 	commitTime   prometheus.Histogram
 	commitSize   prometheus.Histogram
 	models       names
@@ -75,13 +76,14 @@ func New(o Options) *Telemetry {
 		firstToken:   histogram("understudy_first_token_seconds", "From the last attempt of a model call to its first token, where the upstream streams.", runBounds, "upstream"),
 		retries:      counter("understudy_upstream_retries_total", "Further attempts of model calls.", "upstream"),
 		tokens:       counter("understudy_tokens_total", "Tokens of model calls. cached is a part of prompt, reasoning a part of completion.", "upstream", "model", "kind"),
+		webhooks:     counter("understudy_webhook_attempts_total", "Attempts to deliver webhooks: outcome is delivered, failed (it is tried again) or dead (it is given up).", "outcome"),
 		commitTime:   single("understudy_store_commit_seconds", "From the begin of a database transaction to its commit on disk.", commitBounds),
 		commitSize:   single("understudy_store_commit_operations", "Operations that shared a database transaction.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "understudy_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": o.Version}})
 	build.Set(1)
 	t.registry.MustRegister(
-		t.requests, t.requestTime, t.streams, t.inPhase, t.phaseTime, t.ended, t.calls, t.upstreamTime, t.firstToken, t.retries, t.tokens,
+		t.requests, t.requestTime, t.streams, t.inPhase, t.phaseTime, t.ended, t.calls, t.upstreamTime, t.firstToken, t.retries, t.tokens, t.webhooks,
 		t.commitTime, t.commitSize, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return t
@@ -112,6 +114,9 @@ func knownMethod(method string) string {
 func (t *Telemetry) Streaming(by int) {
 	t.streams.Add(float64(by))
 }
+
+// Attempted implements webhooks.Observer.
+func (t *Telemetry) Attempted(outcome string) { t.webhooks.WithLabelValues(outcome).Inc() }
 
 // Committed counts a transaction of the store.
 func (t *Telemetry) Committed(took time.Duration, operations int) {

@@ -18,25 +18,27 @@ import (
 	"understudy/files/vectorstores"
 	"understudy/files/vectorstores/index"
 	"understudy/runs"
+	"understudy/runs/webhooks"
 	"understudy/store"
 	"understudy/threads"
 )
 
 // app is the wired program.
 type app struct {
-	config  Config // as it was at the start
-	logger  *slog.Logger
-	address string // it listens on; "" = not yet
-	hop     string // names this process in what it sends to upstreams
-	db      *store.DB
-	chat    *backends
-	files   *files.Service
-	uploads *uploads.Service
-	stores  *vectorstores.Service
-	reader  *extract.Extractor
-	engine  *runs.Engine
-	handler *api.Handler
-	seen    *telemetry.Telemetry
+	config   Config // as it was at the start
+	logger   *slog.Logger
+	address  string // it listens on; "" = not yet
+	hop      string // names this process in what it sends to upstreams
+	db       *store.DB
+	chat     *backends
+	files    *files.Service
+	uploads  *uploads.Service
+	stores   *vectorstores.Service
+	reader   *extract.Extractor
+	engine   *runs.Engine
+	webhooks *webhooks.Service
+	handler  *api.Handler
+	seen     *telemetry.Telemetry
 
 	stop  chan struct{}
 	tasks sync.WaitGroup
@@ -76,6 +78,11 @@ func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, erro
 	})
 	a.seen.Read(a.db)
 	a.files.OnDelete(a.stores.FilesDeleted)
+	if a.webhooks, err = webhooks.New(webhooks.Options{
+		Store: a.db, Observer: a.seen, Logger: logger, Now: time.Now, Agent: "Understudy/" + versionText(), Grace: webhookGrace,
+	}, config.Webhooks.reveal()); err != nil {
+		return nil, errors.Join(&usageError{err}, a.db.Close())
+	}
 	a.wire(config)
 	return a, nil
 }
@@ -83,20 +90,22 @@ func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, erro
 func (a *app) wire(config Config) {
 	models := modelCheck{a.chat}
 	assistantService := assistants.NewService(a.db, a.stores, models, time.Now)
+	stored := a.webhooks.Runs(a.db)
 	a.engine = runs.NewEngine(runs.EngineOptions{
-		Store: a.db, Model: a.seen.Model(a.chat), Images: a.files, Search: a.seen.Searcher(a.stores), Observer: a.seen,
+		Store: stored, Model: a.seen.Model(a.chat), Images: a.files, Search: a.seen.Searcher(a.stores), Observer: a.seen,
 		Logger: a.logger, Now: time.Now, Limits: config.Limits.ofRuns(), Grace: grace, Untaped: config.Tape.isOff,
 	})
 	options := api.Options{
 		Assistants: assistantService,
 		Threads:    threads.NewService(a.db, a.stores, time.Now),
 		Runs: runs.NewService(runs.ServiceOptions{
-			Store: a.db, Engine: a.engine, Assistants: assistantService, Threads: a.db, Files: a.stores, Models: models, Now: time.Now,
+			Store: stored, Engine: a.engine, Assistants: assistantService, Threads: a.db, Files: a.stores, Models: models, Now: time.Now,
 		}),
 		Files:        a.files,
 		Uploads:      a.uploads,
 		VectorStores: a.stores,
 		Models:       listedModels{a.chat},
+		Webhooks:     a.webhooks,
 		Answers:      a.db,
 		Upstreams:    a.chat,
 		Relay:        config.Relay,
@@ -129,6 +138,7 @@ func (a *app) start(ctx context.Context) error {
 		return err
 	}
 	a.stores.Start()
+	a.webhooks.Start()
 	a.tasks.Add(1)
 	go a.tidy()
 	a.tasks.Go(a.sweepTape)
@@ -163,7 +173,7 @@ func (a *app) tidy() {
 // expire removes what has had its time, whatever of it cannot be removed.
 func (a *app) expire(ctx context.Context) error {
 	_, err := a.files.Expire(ctx)
-	return errors.Join(err, a.stores.Expire(ctx), a.uploads.Expire(ctx), a.db.ForgetAnswers(ctx, time.Now().Add(-api.AnswerLife)),
+	return errors.Join(err, a.stores.Expire(ctx), a.uploads.Expire(ctx), a.webhooks.Expire(ctx), a.db.ForgetAnswers(ctx, time.Now().Add(-api.AnswerLife)),
 		a.db.ExpireForks(ctx, time.Now().Add(-runs.ReplayLife)))
 }
 
@@ -172,6 +182,7 @@ func (a *app) close() error {
 	a.once.Do(func() { close(a.stop) })
 	a.engine.Stop()
 	a.stores.Stop()
+	a.webhooks.Stop()
 	a.tasks.Wait()
 	a.chat.Close()
 	a.flushSpans()

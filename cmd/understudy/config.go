@@ -61,6 +61,7 @@ type Config struct {
 	Limits       Limits
 	Tape         Tape
 	LogFormat    LogFormat
+	Webhooks     Webhooks
 	MetricsToken Secret // what opens /metrics; empty = see docs/metrics.md
 	Traces       Traces
 
@@ -85,8 +86,8 @@ func (c Config) String() string {
 	for i, u := range c.Upstreams {
 		upstreams[i] = u.String()
 	}
-	return fmt.Sprintf("file=%q listen=%s data=%q durability=%s auth=%s cors_origins=%v upstreams=[%s] models=%d models_strict=%t relay=%v file_search=%s limits=%s tape=%s log_format=%s",
-		c.File, c.Listen, c.Data, c.Durability, c.Auth, c.CORSOrigins, strings.Join(upstreams, ", "), len(c.Models), c.ModelsStrict, c.Relay, c.FileSearch, c.Limits, c.Tape, c.LogFormat)
+	return fmt.Sprintf("file=%q listen=%s data=%q durability=%s auth=%s cors_origins=%v upstreams=[%s] models=%d models_strict=%t relay=%v file_search=%s limits=%s tape=%s webhooks=%s log_format=%s",
+		c.File, c.Listen, c.Data, c.Durability, c.Auth, c.CORSOrigins, strings.Join(upstreams, ", "), len(c.Models), c.ModelsStrict, c.Relay, c.FileSearch, c.Limits, c.Tape, c.Webhooks, c.LogFormat)
 }
 
 // GoString keeps %#v as silent about keys as String.
@@ -148,6 +149,7 @@ func loadConfig(flags ServeFlags, getenv func(string) string) (Config, error) {
 		MetricsToken: file.metricsToken,
 		FileSearch:   file.fileSearch,
 		Limits:       file.limits,
+		Webhooks:     file.webhooks,
 		Tape:         defaultTape,
 	}
 	if file.tape != nil {

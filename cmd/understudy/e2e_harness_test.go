@@ -51,6 +51,8 @@ func TestEndToEnd(t *testing.T) {
 		"traces":                           testTraces,
 		"traces that are lost":             testTracesLost,
 		"long answers":                     testLongAnswers,
+		"webhooks":                         testWebhooks,
+		"webhooks and an export":           testWebhookExport,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

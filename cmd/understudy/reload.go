@@ -147,7 +147,7 @@ func (a *app) reloadOn(signals <-chan os.Signal, load func() (Config, error)) {
 }
 
 // reload takes over what may change of a configuration while the server runs:
-// upstreams, models and models_strict, relay, cors_origins. When anything is
+// upstreams, models and models_strict, relay, cors_origins, webhooks. When anything is
 // wrong with it, all stays as it was.
 func (a *app) reload(config Config, err error) {
 	var client *chat.Client
@@ -182,6 +182,9 @@ func (a *app) reload(config Config, err error) {
 		}
 	}
 	a.chat.replace(client)
+	if err := a.webhooks.Configure(config.Webhooks.reveal()); err != nil { // what is wrong was found when it was read
+		a.logger.Error("the webhooks stay as they were", "problem", err)
+	}
 	a.engine.Reroute()
 	a.handler.Change(config.CORSOrigins, config.Relay, config.Limits.RequestsPerMinute)
 	a.logger.Info("the configuration was read again and is taken over", "upstreams", config.Upstreams, "models", len(config.Models))

@@ -19,6 +19,10 @@ import (
 // unfinished then is taken up at the next start.
 const grace = 10 * time.Second
 
+// webhookGrace is how long webhooks may be delivered behind that; what is left
+// is sent at the next start.
+const webhookGrace = 5 * time.Second
+
 // Run serves until it is told to stop.
 func (c *ServeCmd) Run(ctx context.Context, sys System) (err error) {
 	load := func() (Config, error) {

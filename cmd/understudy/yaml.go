@@ -36,6 +36,7 @@ type configFile struct {
 	limits       Limits
 	tape         *Tape // nil = not written
 	metricsToken Secret
+	webhooks     Webhooks
 }
 
 // readConfig reads a configuration file. Its error holds every mistake, one a
@@ -95,6 +96,8 @@ func (c *configFile) read(r *reader, n *yaml.Node) {
 		"image_hosts":   func(n *yaml.Node) { c.readImageHosts(r, n) },
 		"metrics":       func(n *yaml.Node) { c.readMetrics(r, n) },
 		"file_search":   func(n *yaml.Node) { c.readFileSearch(r, n) },
+		"webhooks":      func(n *yaml.Node) { c.readWebhooks(r, n) },
+		"run_webhooks":  func(n *yaml.Node) { c.readRunWebhooks(r, n) },
 		"limits":        func(n *yaml.Node) { c.limits = readLimits(r, n) },
 		"tape":          func(n *yaml.Node) { c.tape = new(readTape(r, n)) },
 	})
