@@ -9,12 +9,13 @@ import (
 )
 
 // insertNotices writes the events of a run, oldest first. One of them waits while the endpoint has not taken an earlier
-// one of the run.
+// one of the run. Runs of hidden forks are rehearsals, of which nobody outside is told.
 func insertNotices(tx *Tx, project string, r *runs.Run, notices []*runs.Notice) error {
 	for _, n := range notices {
 		if _, err := tx.Exec(`INSERT INTO webhook_deliveries (project_id, thread_id, run_id, id, type, endpoint, lane, origin, payload, created_at, next_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN EXISTS (SELECT 1 FROM webhook_deliveries
-				WHERE thread_id = $2 AND run_id = $3 AND endpoint = $6 AND dead_at IS NULL) THEN NULL ELSE $10 END)`,
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN EXISTS (SELECT 1 FROM webhook_deliveries
+				WHERE thread_id = $2 AND run_id = $3 AND endpoint = $6 AND dead_at IS NULL) THEN NULL ELSE $10 END
+			WHERE NOT EXISTS (SELECT 1 FROM threads WHERE id = $2 AND hidden_of IS NOT NULL)`,
 			project, r.ThreadID, r.ID, n.ID, n.Type, n.Endpoint, n.Lane, n.Origin, string(n.Payload), millis(n.At)); err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ import (
 	"understudy/files/uploads"
 	"understudy/files/vectorstores"
 	"understudy/runs"
+	"understudy/runs/webhooks"
 	"understudy/threads"
 )
 
@@ -35,6 +36,7 @@ type Store interface {
 	uploads.Store
 	vectorstores.Store
 	keys.Store
+	webhooks.Store
 	ChunkStore
 }
 
@@ -73,6 +75,8 @@ func Exercise(t *testing.T, open func(t *testing.T) Store) {
 		{"files of vector stores are indexed once", (*suite).indexing},
 		{"vector stores expire", (*suite).vectorStoreExpiry},
 		{"vector stores are made along", (*suite).storesAlong},
+		{"webhooks are sent in order", (*suite).webhooks},
+		{"runs of hidden forks are not told of", (*suite).untoldForks},
 		{"keys", (*suite).keys},
 		{"chunks are found by terms and vectors", (*suite).chunks},
 		{"chunks tell what changed", (*suite).chunkStates},
