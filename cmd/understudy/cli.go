@@ -25,6 +25,8 @@ type CLI struct {
 	Backup  BackupCmd  `cmd:"" help:"Copy the whole state into one file, while the server runs."`
 	Restore RestoreCmd `cmd:"" help:"Make a data directory of a backup."`
 	Erase   EraseCmd   `cmd:"" help:"Remove threads for good, and print a receipt."`
+
+	Rehearse RehearseCmd `cmd:"" help:"Try another model on past runs, and show what would change."`
 }
 
 // StoreFlags say where the state lies; every command that opens it has them.

@@ -45,6 +45,7 @@ func TestEndToEnd(t *testing.T) {
 		"a client that leaves":             testLeavingClient,
 		"cancelling beside a bad backend":  testCancelBadBackends,
 		"secrets":                          testSecrets,
+		"rehearsals":                       testRehearse,
 		"crashes":                          testCrashes,
 		"a full disk":                      testFullDisk,
 		"vitals":                           testVitals,
