@@ -114,6 +114,8 @@ func (s *server) assistantsAPI() []route {
 		{"GET", "/x/diff", s.diffRuns},
 		{"GET", "/x/runs", s.listPastRuns},
 
+		{"GET", "/x/runs/events", s.followRuns},
+
 		{"POST", "/threads/{thread_id}/messages", s.createMessage},
 		{"GET", "/threads/{thread_id}/messages", s.listMessages},
 		{"GET", "/threads/{thread_id}/messages/{message_id}", s.getMessage},

@@ -65,6 +65,7 @@ type Engine struct {
 	searcher Searcher
 	memory   *chat.Memory // of long answers
 	observer Observer
+	feed     *feed // the observer too
 	logger   *slog.Logger
 	now      func() time.Time
 	seeds    *wire.Seeds
@@ -97,10 +98,10 @@ func NewEngine(o EngineOptions) *Engine {
 	if o.Untaped == nil {
 		o.Untaped = func(string) bool { return false }
 	}
-	o.Observer = cmp.Or[Observer](o.Observer, unobserved{})
+	feed := newFeed(cmp.Or[Observer](o.Observer, unobserved{}), o.Now)
 	ctx, kill := context.WithCancelCause(context.Background())
 	return &Engine{
-		store: o.Store, model: o.Model, images: o.Images, searcher: o.Search, observer: o.Observer,
+		store: o.Store, model: o.Model, images: o.Images, searcher: o.Search, observer: feed, feed: feed,
 		memory: chat.NewMemory(int64(cmp.Or(o.Limits.Answers, DefaultAnswers))), logger: o.Logger, now: o.Now, seeds: o.Seeds, owner: wire.NewHexID("proc_"), grace: o.Grace, untaped: o.Untaped,
 		ctx: ctx, kill: kill, stopped: make(chan struct{}), wake: make(chan struct{}, 1),
 		live: map[string]*live{}, waiting: map[string]*Log{}, places: newPlaces(o.Limits, o.Model.Places()),
@@ -148,6 +149,7 @@ func (e *Engine) drain() {
 	if err := e.store.Release(context.Background(), e.owner); err != nil {
 		e.logger.Error("releasing runs", "error", err)
 	}
+	e.feed.close()
 }
 
 // Ready says why runs are not being driven, nil when they are.

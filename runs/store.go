@@ -161,6 +161,8 @@ type Store interface {
 	// and without replays.
 	PastRuns(ctx context.Context, project string, q PastRuns) (wire.List, error)
 	ThreadOfRun(ctx context.Context, project, id string) (threadID string, err error)
+	// ActiveRuns reads up to limit runs of the project that have not ended, oldest first.
+	ActiveRuns(ctx context.Context, project string, limit int) ([]*Record, error)
 	// ActiveRun answers the run that holds the thread's lock, "" when none does.
 	ActiveRun(ctx context.Context, project, threadID string) (string, error)
 

@@ -162,10 +162,28 @@ func (db *DB) ActiveRun(ctx context.Context, project, threadID string) (string, 
 	return activeRun(r, threadID)
 }
 
+// ActiveRuns implements runs.Store.
+func (db *DB) ActiveRuns(ctx context.Context, project string, limit int) ([]*runs.Record, error) {
+	rows, err := db.Read(ctx).Query("SELECT "+recordColumns+" FROM runs WHERE active = 1 AND project_id = $1 ORDER BY id LIMIT $2", project, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var records []*runs.Record
+	for rows.Next() {
+		record, err := scanRecord(db.tails, rows)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	return records, rows.Err()
+}
+
 // recordColumns are what scanRecord reads of a run.
 const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, upstream, search, trace, replay_of, webhook, spent, body"
 
-func scanRecord(kept *tails, row Row) (*runs.Record, error) {
+func scanRecord(kept *tails, row interface{ Scan(dest ...any) error }) (*runs.Record, error) {
 	r := &runs.Record{Run: &runs.Run{}}
 	var threadID, id string
 	var until int64

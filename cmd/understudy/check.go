@@ -333,10 +333,10 @@ func (k *check) show(table io.Writer) {
 	}
 }
 
-// maxNote bounds what is shown of what an upstream says, in characters.
+// maxNote bounds what is shown of what somebody else says, in characters.
 const maxNote = 300
 
-// printable keeps an upstream's words from steering the terminal.
+// printable keeps other people's words on one line, and from steering the terminal.
 func printable(text string) string {
 	shown := []rune(strings.Map(func(c rune) rune {
 		if unicode.IsPrint(c) {

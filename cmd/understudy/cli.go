@@ -19,6 +19,8 @@ type CLI struct {
 
 	Upstreams UpstreamsCmd `cmd:"" help:"Try out the Chat Completions backends."`
 
+	Runs RunsCmd `cmd:"" help:"Watch runs."`
+
 	Export ExportCmd `cmd:"" help:"Write everything but keys as lines of JSON, with the bytes of files."`
 	Import ImportCmd `cmd:"" help:"Read what export wrote, or what was taken out of the hosted API."`
 

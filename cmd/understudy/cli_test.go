@@ -25,6 +25,8 @@ func TestHelpTeaches(t *testing.T) {
 		"erase":   {"understudy erase --older-than 90d > receipt.json", "--user=NAME"},
 		"restore": {"understudy restore --data ./restored", "<file>"},
 
+		"runs tail": {"understudy runs tail --json", "UNDERSTUDY_KEY", "--url=URL"},
+
 		"upstreams check": {"understudy upstreams check --config understudy.yaml", "UNDERSTUDY_UPSTREAM_KEY", "--timeout", "The default is 30s."},
 	} {
 		t.Run(command, func(t *testing.T) {

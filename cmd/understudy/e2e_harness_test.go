@@ -54,6 +54,8 @@ func TestEndToEnd(t *testing.T) {
 		"long answers":                     testLongAnswers,
 		"webhooks":                         testWebhooks,
 		"webhooks and an export":           testWebhookExport,
+		"following runs":                   testTail,
+		"following runs with keys":         testTailWithKeys,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

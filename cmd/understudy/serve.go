@@ -60,6 +60,8 @@ func (c *ServeCmd) Run(ctx context.Context, sys System) (err error) {
 		defer signal.Stop(hangups)
 		app.reloadOn(hangups, load)
 	}
+	app.tellAddress()
+	defer app.forgetAddress()
 	app.tellVitals()
 	announce(logger, config, listener.Addr().String())
 	return app.serve(ctx, listener)
