@@ -262,6 +262,9 @@ func (s *server) unsent(c *call, err error) error {
 		return err
 	}
 	note(c.r.Context()).err = failed.Err
+	if _, unsent := errors.AsType[*chat.UnsentError](failed.Err); unsent {
+		c.w.Header().Set("X-Should-Retry", "false")
+	}
 	return ownFailure(c.w, http.StatusBadGateway, failed.Message, "upstream_unreachable")
 }
 

@@ -17,6 +17,14 @@ func (db *DB) Waiting(ctx context.Context, now time.Time) (queued, client int, e
 	return queued, client, err
 }
 
+// Empty reports whether no project has any object.
+func (db *DB) Empty(ctx context.Context) (bool, error) {
+	var some bool
+	err := db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM assistants) OR EXISTS (SELECT 1 FROM threads) OR EXISTS (SELECT 1 FROM files)
+		OR EXISTS (SELECT 1 FROM uploads) OR EXISTS (SELECT 1 FROM vector_stores)`).Scan(&some)
+	return !some, err
+}
+
 // Size is what the database file and its write-ahead log occupy, in bytes.
 func (db *DB) Size() (database, log int64, err error) {
 	if database, err = sizeOf(db.writer.health.path); err != nil {

@@ -25,6 +25,7 @@ import (
 
 // app is the wired program.
 type app struct {
+	repeats  *repetition
 	config   Config // as it was at the start
 	logger   *slog.Logger
 	address  string // it listens on; "" = not yet
@@ -46,8 +47,8 @@ type app struct {
 }
 
 // newApp opens what the configuration names and wires it up; nothing runs yet.
-func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, error) {
-	a := &app{config: config, logger: logger, hop: wire.NewHexID("hop_"), stop: make(chan struct{})}
+func newApp(ctx context.Context, config Config, repeats *repetition, logger *slog.Logger) (*app, error) {
+	a := &app{config: config, repeats: repeats, logger: logger, hop: wire.NewHexID("hop_"), stop: make(chan struct{})}
 	a.seen = telemetry.New(telemetry.Options{Version: versionText(), Now: time.Now})
 	if err := a.exportSpans(ctx); err != nil {
 		return nil, err
@@ -64,9 +65,9 @@ func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, erro
 	if err != nil {
 		return nil, errors.Join(err, a.db.Close())
 	}
-	a.files = files.NewService(a.db, blobs, time.Now)
-	a.uploads = uploads.NewService(a.db, blobs, time.Now)
-	client, err := newChat(config, a.hop, logger)
+	a.files = files.NewService(a.db, blobs, repeats.now)
+	a.uploads = uploads.NewService(a.db, blobs, repeats.now)
+	client, err := newChat(config, repeats, a.hop, logger)
 	if err != nil {
 		return nil, errors.Join(&usageError{err}, a.db.Close())
 	}
@@ -74,7 +75,7 @@ func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, erro
 	a.reader = extract.New(extract.Options{CacheDir: filepath.Join(config.Data, "cache")})
 	a.stores = vectorstores.NewService(vectorstores.Options{
 		Store: a.db, Files: a.files, Extractor: a.reader, Index: index.New(a.db, index.Options{Memory: int64(config.FileSearch.Memory) << 20}),
-		Embedder: embedder{a.chat}, Logger: logger, Now: time.Now, Workers: config.FileSearch.Workers,
+		Embedder: embedder{a.chat}, Logger: logger, Now: repeats.now, Workers: config.FileSearch.Workers,
 	})
 	a.seen.Read(a.db)
 	a.files.OnDelete(a.stores.FilesDeleted)
@@ -89,17 +90,17 @@ func newApp(ctx context.Context, config Config, logger *slog.Logger) (*app, erro
 
 func (a *app) wire(config Config) {
 	models := modelCheck{a.chat}
-	assistantService := assistants.NewService(a.db, a.stores, models, time.Now)
+	assistantService := assistants.NewService(a.db, a.stores, models, a.repeats.now)
 	stored := a.webhooks.Runs(a.db)
 	a.engine = runs.NewEngine(runs.EngineOptions{
 		Store: stored, Model: a.seen.Model(a.chat), Images: a.files, Search: a.seen.Searcher(a.stores), Observer: a.seen,
-		Logger: a.logger, Now: time.Now, Limits: config.Limits.ofRuns(), Grace: grace, Untaped: config.Tape.isOff,
+		Logger: a.logger, Now: a.repeats.now, Seeds: a.repeats.seeds, Limits: config.Limits.ofRuns(), Grace: grace, Untaped: config.Tape.isOff,
 	})
 	options := api.Options{
 		Assistants: assistantService,
-		Threads:    threads.NewService(a.db, a.stores, time.Now),
+		Threads:    threads.NewService(a.db, a.stores, a.repeats.now),
 		Runs: runs.NewService(runs.ServiceOptions{
-			Store: stored, Engine: a.engine, Assistants: assistantService, Threads: a.db, Files: a.stores, Models: models, Now: time.Now,
+			Store: stored, Engine: a.engine, Assistants: assistantService, Threads: a.db, Files: a.stores, Models: models, Now: a.repeats.now,
 		}),
 		Files:        a.files,
 		Uploads:      a.uploads,
@@ -115,6 +116,7 @@ func (a *app) wire(config Config) {
 		CORSOrigins:  config.CORSOrigins,
 		Telemetry:    a.seen,
 		MetricsToken: config.MetricsToken.Reveal(),
+		Seeds:        a.repeats.seeds,
 		Ready:        a.ready, Version: versionText(), Logger: a.logger, Now: time.Now,
 		BodyMemory: config.Limits.Bodies, RequestsPerMinute: config.Limits.RequestsPerMinute,
 	}
@@ -126,6 +128,9 @@ func (a *app) wire(config Config) {
 
 // start takes up what an earlier process left, and begins to work.
 func (a *app) start(ctx context.Context) error {
+	if err := a.repeats.requireEmpty(ctx, a.db, a.config.Data); err != nil {
+		return err
+	}
 	if err := a.db.PurgeThreads(ctx); err != nil {
 		return err
 	}
@@ -174,7 +179,7 @@ func (a *app) tidy() {
 func (a *app) expire(ctx context.Context) error {
 	_, err := a.files.Expire(ctx)
 	return errors.Join(err, a.stores.Expire(ctx), a.uploads.Expire(ctx), a.webhooks.Expire(ctx), a.db.ForgetAnswers(ctx, time.Now().Add(-api.AnswerLife)),
-		a.db.ExpireForks(ctx, time.Now().Add(-runs.ReplayLife)))
+		a.db.ExpireForks(ctx, a.repeats.now().Add(-runs.ReplayLife)))
 }
 
 // close stops what start began and closes what newApp opened.

@@ -92,7 +92,7 @@ func newCheck(config Config, u Upstream, c *UpstreamsCheckCmd) (*check, error) {
 		k.model = mappedModel(config, u.Name)
 	}
 	var err error
-	k.client, err = newChat(Config{Upstreams: []Upstream{u}}, wire.NewHexID("hop_"), slog.New(k.lessons))
+	k.client, err = newChat(Config{Upstreams: []Upstream{u}}, &repetition{}, wire.NewHexID("hop_"), slog.New(k.lessons))
 	return k, err
 }
 

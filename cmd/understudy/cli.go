@@ -45,6 +45,8 @@ type ServeFlags struct {
 	UpstreamKey *string `name:"upstream-key" placeholder:"KEY" help:"API key of the backend. Prefer the environment: other users can see a command line. [$$UNDERSTUDY_UPSTREAM_KEY]"`
 	Durability  *string `placeholder:"full|normal" help:"full (the default): an answered request survives a power cut; normal: only a crash of the server. [$$UNDERSTUDY_DURABILITY]"`
 	Auth        *string `placeholder:"none|keys" help:"keys: clients must send a key made by 'understudy keys create'; none: anyone who reaches the address is let in. [$$UNDERSTUDY_AUTH]"`
+	Record      *string `placeholder:"DIR" help:"Keep what the upstreams answer in a directory, for --replay. [$$UNDERSTUDY_RECORD]"`
+	Replay      *string `placeholder:"DIR" help:"Answer from the recordings of a directory, and ask no upstream. [$$UNDERSTUDY_REPLAY]"`
 	LogFormat   *string `placeholder:"text|json" help:"Format of the log; default text. [$$UNDERSTUDY_LOG_FORMAT]"`
 }
 
@@ -77,6 +79,8 @@ models:                         # first match wins, * matches anything
 models_strict: false            # true: refuse models that match nothing
 relay: [/v1/fine_tuning, /mj]   # paths that go to the upstreams as they are
 image_hosts: [10.1.0.0/16]      # private hosts that image URLs may name; public ones always may
+record: tests/recordings        # or replay: tests/recordings
+record_ignore: ["\\d{4}-\\d\\d-\\d\\d"] # what may differ between a request and its recording
 metrics: {token: "${METRICS_TOKEN}"} # or token_file; opens /metrics, which API keys do not
 `
 
@@ -103,6 +107,11 @@ With OpenAI, Ollama, or any other Chat Completions backend:
     OPENAI_API_KEY=sk-... understudy serve
     understudy serve --upstream-url http://localhost:11434/v1
     UNDERSTUDY_UPSTREAM_KEY=... understudy serve --upstream-url https://openrouter.ai/api/v1
+
+In tests, without any key: what the upstreams answered once is answered again, with the same ids and times:
+
+    understudy serve --record tests/recordings
+    understudy serve --replay tests/recordings
 
 For other machines, with API keys:
 

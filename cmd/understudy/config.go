@@ -62,6 +62,7 @@ type Config struct {
 	Tape         Tape
 	LogFormat    LogFormat
 	Webhooks     Webhooks
+	Recordings   Recordings
 	MetricsToken Secret // what opens /metrics; empty = see docs/metrics.md
 	Traces       Traces
 
@@ -135,7 +136,7 @@ func (s setting) oneOf(words ...string) (string, error) {
 // the file they name.
 func loadConfig(flags ServeFlags, getenv func(string) string) (Config, error) {
 	from := settings{getenv}
-	file, err := openConfig(from.pick(flags.Config, "config", setting{}), getenv)
+	file, err := openConfig(from.pick(flags.Config, "config", setting{}), getenv, from.pick(flags.Replay, "replay", setting{}).where != "")
 	if err != nil {
 		return Config{}, err
 	}
@@ -179,6 +180,9 @@ func loadConfig(flags ServeFlags, getenv func(string) string) (Config, error) {
 		return Config{}, err
 	}
 	url := from.pick(flags.UpstreamURL, "upstream-url", setting{})
+	if err := c.loadRecordings(flags, from, &file, url); err != nil {
+		return Config{}, err
+	}
 	key := from.pick(flags.UpstreamKey, "upstream-key", setting{})
 	if c.Upstreams, err = chooseUpstreams(file.upstreams, url, key, getenv); err != nil {
 		return Config{}, err
@@ -195,7 +199,7 @@ func loadDataDir(flags StoreFlags, getenv func(string) string) (string, error) {
 	from := settings{getenv}
 	data := from.pick(flags.Data, "data", setting{})
 	if data.where == "" {
-		file, err := openConfig(from.pick(flags.Config, "config", setting{}), getenv)
+		file, err := openConfig(from.pick(flags.Config, "config", setting{}), getenv, false)
 		if err != nil && file.data.where == "" {
 			return "", err
 		}
@@ -205,8 +209,8 @@ func loadDataDir(flags StoreFlags, getenv func(string) string) (string, error) {
 }
 
 // openConfig reads the file that the configuration names; without one it is as
-// good as empty.
-func openConfig(path setting, getenv func(string) string) (configFile, error) {
+// good as empty. A server that replays needs no keys of upstreams.
+func openConfig(path setting, getenv func(string) string, replays bool) (configFile, error) {
 	if path.where == "" {
 		return configFile{}, nil
 	}
@@ -214,7 +218,7 @@ func openConfig(path setting, getenv func(string) string) (configFile, error) {
 	if err != nil {
 		return configFile{}, &problem{where: path.where, text: fmt.Sprintf("%v; write the name of a file that can be read instead", err)}
 	}
-	return readConfig(path.value, content, getenv)
+	return readConfig(path.value, content, getenv, replays)
 }
 
 // directory checks the data directory's name; the store makes it.

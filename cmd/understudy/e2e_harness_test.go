@@ -48,6 +48,8 @@ func TestEndToEnd(t *testing.T) {
 		"rehearsals":                       testRehearse,
 		"crashes":                          testCrashes,
 		"a full disk":                      testFullDisk,
+		"recordings":                       testRecordings,
+		"directories of recordings":        testRecordingDirectories,
 		"vitals":                           testVitals,
 		"traces":                           testTraces,
 		"traces that are lost":             testTracesLost,

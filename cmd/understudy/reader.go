@@ -31,6 +31,7 @@ type reader struct {
 	file     string
 	getenv   func(string) string
 	problems []*problem
+	keyless  bool // the keys of upstreams are not read: nobody is shown them
 }
 
 // where is the position of a node, as problems show it.
@@ -73,6 +74,16 @@ func kind(n *yaml.Node) string {
 
 // isNull reports a key without a value, which counts as not written.
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+// hasKey reports whether a mapping has a key with a value.
+func hasKey(n *yaml.Node, name string) bool {
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if follow(n.Content[i]).Value == name {
+			return !isNull(follow(n.Content[i+1]))
+		}
+	}
+	return false
+}
 
 // follow replaces an alias by what it stands for.
 func follow(n *yaml.Node) *yaml.Node {

@@ -16,9 +16,10 @@ import (
 
 // newChat returns the client of the configured upstreams. Hop names this
 // process in every call, so that a call that comes back is known.
-func newChat(config Config, hop string, logger *slog.Logger) (*chat.Client, error) {
+func newChat(config Config, repeats *repetition, hop string, logger *slog.Logger) (*chat.Client, error) {
 	c := config.Chat()
 	c.Logger = logger
+	repeats.through(&c)
 	c.Schemes = map[string]http.RoundTripper{"builtin": chat.HandlerTransport(builtin.New(builtin.Options{}))}
 	for i := range c.Upstreams {
 		if c.Upstreams[i].Headers == nil {
@@ -151,7 +152,7 @@ func (a *app) reloadOn(signals <-chan os.Signal, load func() (Config, error)) {
 // wrong with it, all stays as it was.
 func (a *app) reload(config Config, err error) {
 	var client *chat.Client
-	if err == nil {
+	if err == nil && config.Recordings.Replay == "" {
 		served := config
 		served.Listen = cmp.Or(a.address, a.config.Listen) // a changed one does not count yet
 		err = refuseOwnAddress(context.Background(), served, machine)
@@ -160,7 +161,7 @@ func (a *app) reload(config Config, err error) {
 		err = fmt.Errorf("%s: it names no upstream, maybe because it is just being written; write the upstreams again", config.File)
 	}
 	if err == nil {
-		client, err = newChat(config, a.hop, a.logger)
+		client, err = newChat(config, a.repeats, a.hop, a.logger)
 	}
 	if err != nil {
 		for _, problem := range problems(err) {
@@ -170,11 +171,13 @@ func (a *app) reload(config Config, err error) {
 	}
 	for _, c := range []struct{ name, old, now string }{
 		{"listen", a.config.Listen, config.Listen},
-		{"data", a.config.Data, config.Data},
+		{"data", a.config.Data, cmp.Or(config.Data, a.config.Data)},
 		{"durability", string(a.config.Durability), string(config.Durability)},
 		{"auth", string(a.config.Auth), string(config.Auth)},
 		{"limits", a.config.Limits.fixed(), config.Limits.fixed()},
 		{"tape", a.config.Tape.String(), config.Tape.String()},
+		{"record", a.config.Recordings.Record, config.Recordings.Record},
+		{"replay", a.config.Recordings.Replay, config.Recordings.Replay},
 		{"log_format", string(a.config.LogFormat), string(config.LogFormat)},
 	} {
 		if c.old != c.now {

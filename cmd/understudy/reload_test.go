@@ -124,7 +124,7 @@ func TestCallsEndWhereTheyBegan(t *testing.T) {
 	old.Start()
 	t.Cleanup(old.Close)
 	client := func(url string) *chat.Client {
-		c, err := newChat(Config{Upstreams: []Upstream{{Name: "u", BaseURL: url}}}, "hop_x", slog.New(slog.DiscardHandler))
+		c, err := newChat(Config{Upstreams: []Upstream{{Name: "u", BaseURL: url}}}, &repetition{}, "hop_x", slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		return c
 	}
@@ -186,7 +186,7 @@ func TestReplacingAnIdleClientClosesIt(t *testing.T) {
 	}
 	old.Start()
 	t.Cleanup(old.Close)
-	c, err := newChat(Config{Upstreams: []Upstream{{Name: "u", BaseURL: old.URL}}}, "hop_x", slog.New(slog.DiscardHandler))
+	c, err := newChat(Config{Upstreams: []Upstream{{Name: "u", BaseURL: old.URL}}}, &repetition{}, "hop_x", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	b := newBackends(c)
 	require.Empty(t, c.ListModels(t.Context()))

@@ -37,6 +37,16 @@ func (s Secret) MarshalText() ([]byte, error) { //nolint:unparam // encoding.Tex
 	return []byte(s.String()), nil
 }
 
+// bareURL is a URL without its query and password.
+func bareURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return redacted
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
+}
+
 // publicURL is a URL without what may be a secret in it: the user's password
 // and the values of the query.
 func publicURL(raw string) string {

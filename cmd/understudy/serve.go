@@ -27,7 +27,7 @@ const webhookGrace = 5 * time.Second
 func (c *ServeCmd) Run(ctx context.Context, sys System) (err error) {
 	load := func() (Config, error) {
 		config, err := loadConfig(c.ServeFlags, sys.Getenv)
-		if err == nil {
+		if err == nil && config.Recordings.Replay == "" {
 			err = refuseOwnAddress(ctx, config, machine)
 		}
 		return config, err
@@ -45,7 +45,12 @@ func (c *ServeCmd) Run(ctx context.Context, sys System) (err error) {
 	if sys.Getenv("GOGC") == "" {           // else the operator has decided
 		adaptCollections()
 	}
-	app, err := newApp(ctx, config, logger)
+	repeats, err := repeat(&config, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, repeats.close()) }()
+	app, err := newApp(ctx, config, repeats, logger)
 	if err != nil {
 		return err
 	}
@@ -81,7 +86,8 @@ func announce(logger *slog.Logger, config Config, address string) {
 	for _, u := range config.Upstreams {
 		logger.Info("upstream", "name", u.Name, "base_url", publicURL(u.BaseURL))
 	}
-	if config.Offline {
+	config.Recordings.tell(logger)
+	if config.Offline && config.Recordings.Replay == "" {
 		logger.Info("no upstream is configured: the built-in offline model answers; write --upstream-url, or set OPENAI_API_KEY, for a real one")
 	}
 	logger.Info("the tool code_interpreter is accepted and stored, but cannot be run yet")
@@ -99,6 +105,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 	}
+	a.repeats.stopping()
 	a.logger.Info("stopping: no new runs; running ones have time to end", "grace", grace)
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*grace)
 	defer cancel()

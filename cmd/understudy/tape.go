@@ -112,7 +112,7 @@ func (a *app) sweepTape() {
 	tick := time.NewTicker(tapeSweep)
 	defer tick.Stop()
 	for {
-		removed, err := a.db.SweepTape(ctx, time.Now(), a.config.Tape.limits())
+		removed, err := a.db.SweepTape(ctx, a.repeats.now(), a.config.Tape.limits())
 		switch {
 		case err != nil && ctx.Err() == nil:
 			a.logger.Error("removing what is no longer kept of the tape; it is tried again", "error", err)

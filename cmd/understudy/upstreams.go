@@ -200,10 +200,10 @@ func readUpstream(r *reader, n *yaml.Node) Upstream {
 		"name":     func(n *yaml.Node) { u.Name, named = readName(r, n), true },
 		"base_url": func(n *yaml.Node) { u.BaseURL, u.Where, addressed = readURL(r, n), r.where(n), true },
 		"api_key": func(n *yaml.Node) {
-			keys, u.APIKey = append(keys, n), readKey(r, n, "api_key", "${OPENAI_API_KEY}")
+			keys, u.APIKey = append(keys, n), readUpstreamKey(r, n)
 		},
 		"api_key_file": func(n *yaml.Node) {
-			keys, u.APIKey = append(keys, n), readKeyFile(r, n, "api_key_file", "/run/secrets/openai")
+			keys, u.APIKey = append(keys, n), readUpstreamKeyFile(r, n)
 		},
 		"auth":         func(n *yaml.Node) { u.Auth = chat.Auth(r.oneOf(n, "auth", "bearer", "raw", "api-key", "none")) },
 		"headers":      func(n *yaml.Node) { u.Headers = readHeaders(r, n) },
@@ -271,6 +271,20 @@ func readURL(r *reader, n *yaml.Node) string {
 	return base
 }
 
+func readUpstreamKey(r *reader, n *yaml.Node) Secret {
+	if r.keyless {
+		return ""
+	}
+	return readKey(r, n, "api_key", "${OPENAI_API_KEY}")
+}
+
+func readUpstreamKeyFile(r *reader, n *yaml.Node) Secret {
+	if r.keyless {
+		return ""
+	}
+	return readKeyFile(r, n, "api_key_file", "/run/secrets/openai")
+}
+
 // readKey takes a key. Problems never repeat it.
 func readKey(r *reader, n *yaml.Node, name, example string) Secret {
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
@@ -311,6 +325,9 @@ var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 // gateways want their key in a header of their own.
 func readHeaders(r *reader, n *yaml.Node) map[string]Secret {
 	headers := map[string]Secret{}
+	if r.keyless {
+		return headers
+	}
 	for key, value := range r.entries(n, "headers", "headers: {X-Title: understudy}") {
 		if !headerName.MatchString(key.Value) {
 			r.fail(key, "headers: %q cannot be the name of a header; write a name like X-Title instead", key.Value)

@@ -37,13 +37,16 @@ type configFile struct {
 	tape         *Tape // nil = not written
 	metricsToken Secret
 	webhooks     Webhooks
+	record       setting
+	replay       setting
+	recordings   Recordings // Ignore alone
 }
 
 // readConfig reads a configuration file. Its error holds every mistake, one a
 // line, each with FILE:LINE and what to write instead.
-func readConfig(name string, content []byte, getenv func(string) string) (configFile, error) {
+func readConfig(name string, content []byte, getenv func(string) string, replays bool) (configFile, error) {
 	c := configFile{name: name}
-	r := &reader{file: name, getenv: getenv}
+	r := &reader{file: name, getenv: getenv, keyless: replays}
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	var document yaml.Node
 	switch err := decoder.Decode(&document); {
@@ -82,6 +85,7 @@ func (r *reader) invalid(err error) {
 
 // read takes the top level of the file.
 func (c *configFile) read(r *reader, n *yaml.Node) {
+	r.keyless = r.keyless || hasKey(n, "replay")
 	r.mapping(n, "configuration", "listen: "+defaultListen, fields{
 		"listen":        r.setting(&c.listen, "listen", defaultListen),
 		"data":          r.setting(&c.data, "data", defaultData),
@@ -98,6 +102,9 @@ func (c *configFile) read(r *reader, n *yaml.Node) {
 		"file_search":   func(n *yaml.Node) { c.readFileSearch(r, n) },
 		"webhooks":      func(n *yaml.Node) { c.readWebhooks(r, n) },
 		"run_webhooks":  func(n *yaml.Node) { c.readRunWebhooks(r, n) },
+		"record":        r.setting(&c.record, "record", "tests/recordings"),
+		"replay":        r.setting(&c.replay, "replay", "tests/recordings"),
+		"record_ignore": func(n *yaml.Node) { c.readIgnored(r, n) },
 		"limits":        func(n *yaml.Node) { c.limits = readLimits(r, n) },
 		"tape":          func(n *yaml.Node) { c.tape = new(readTape(r, n)) },
 	})

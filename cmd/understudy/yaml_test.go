@@ -23,8 +23,8 @@ func TestFileMistakes(t *testing.T) {
 		{"data: a\nlisten: 127.0.0.1:1\ndata: b", `3: configuration: "data" was written already on line 1; write it once instead`},
 		{"liste: x", `1: configuration: unknown key "liste"; write listen instead`},
 		{"model:\n  a: b", `1: configuration: unknown key "model"; write models instead`},
-		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, relay, run_webhooks, tape, upstreams or webhooks instead`},
-		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, relay, run_webhooks, tape, upstreams or webhooks instead`},
+		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, record, record_ignore, relay, replay, run_webhooks, tape, upstreams or webhooks instead`},
+		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, record, record_ignore, relay, replay, run_webhooks, tape, upstreams or webhooks instead`},
 
 		// Single settings.
 		{"listen: 8080", `1: listen: expected text, found a number; write it in quotes, as "8080", instead`},
@@ -166,7 +166,7 @@ func TestFilesThatAreFine(t *testing.T) {
 		"upstreams: [{name: a, base_url: http://a}]\nmodels: {x: meta-llama/llama}",
 		"upstreams: [{name: a, base_url: http://a, max_retries: \"${N}\", context_window: \"${N}\"}]",
 	} {
-		_, err := readConfig("c.yaml", []byte(content), environment{"N": "7"}.get)
+		_, err := readConfig("c.yaml", []byte(content), environment{"N": "7"}.get, false)
 		require.NoError(t, err, content)
 	}
 }
@@ -193,7 +193,7 @@ func FuzzReadConfig(f *testing.F) {
 			}
 			return ""
 		}
-		c, err := readConfig("c.yaml", content, getenv)
+		c, err := readConfig("c.yaml", content, getenv, false)
 		if err == nil {
 			err = c.checkModels([]Upstream{{Name: "a"}, {Name: "b"}}, setting{})
 		}

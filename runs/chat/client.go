@@ -135,7 +135,7 @@ func (t *turn) run(ctx context.Context) (Answer, *failure) {
 		at := t.client.config.Now()
 		return Answer{Exchange: Exchange{Upstream: t.target.Upstream, Model: t.target.Model, Started: at, Ended: at}}, f
 	}
-	retries := newRetries(limit, t.client.config.Now)
+	retries := newRetries(limit, t.client.config)
 	p := t.client.profiles.of(t.target, t.upstream)
 	var learnt []string
 	for {
@@ -298,7 +298,7 @@ func (t *turn) failed(f *failure, answer Answer) *Error {
 // remember keeps what the backend refused, once the changed request went
 // through.
 func (t *turn) remember(ctx context.Context, p profile, learnt []string) {
-	if len(learnt) == 0 {
+	if len(learnt) == 0 || t.client.config.Repeatable {
 		return
 	}
 	t.client.profiles.remember(t.target, p)

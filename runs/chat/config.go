@@ -104,8 +104,14 @@ type Config struct {
 	Transport http.RoundTripper
 	// Schemes serves base URLs with other schemes than http and https.
 	Schemes map[string]http.RoundTripper
-	Logger  *slog.Logger
-	Now     func() time.Time
+	// Through, when it is set, is given what carries requests to upstreams, and
+	// what fetches images, and returns what stands before it.
+	Through func(http.RoundTripper) http.RoundTripper
+	// Repeatable has a call depend on nothing but itself: each finds out anew what
+	// its backend refuses, and waits between tries are not random.
+	Repeatable bool
+	Logger     *slog.Logger
+	Now        func() time.Time
 	// Sleep waits between two tries; it returns early, with an error, when
 	// the context ends.
 	Sleep func(context.Context, time.Duration) error

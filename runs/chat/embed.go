@@ -109,7 +109,7 @@ func (c *Client) embed(ctx context.Context, e embedding, texts []string) ([][]fl
 	if err != nil {
 		return nil, unwritable()
 	}
-	retries := newRetries(u.MaxRetries, c.config.Now)
+	retries := newRetries(u.MaxRetries, c.config)
 	for try := 1; ; try++ {
 		var vectors [][]float32
 		x := c.exchange(u)

@@ -183,7 +183,7 @@ func cut(ended error) *failure {
 		f.message = "The backend's answer is not valid JSON."
 	case errors.Is(ended, gzip.ErrHeader), errors.Is(ended, gzip.ErrChecksum), isCorrupt(ended):
 		f.message = "The backend's answer is not gzip, which its Content-Encoding header says it is, or was damaged on its way."
-	case errors.Is(ended, errIdle):
+	case errors.Is(ended, ErrIdle):
 		f.message = "The backend sent nothing more for too long."
 	case errors.Is(ended, io.EOF):
 		f.message = "The backend ended its answer before it was finished."

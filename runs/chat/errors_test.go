@@ -91,7 +91,7 @@ func TestRetryDelays(t *testing.T) {
 			for name, value := range tc.header {
 				header.Set(name, value)
 			}
-			r := newRetries(2, func() time.Time { return now })
+			r := newRetries(2, Config{Now: func() time.Time { return now }})
 			r.normal.RandomizationFactor = 0
 			wait, ok := r.next(classify(429, header, []byte(tc.body)))
 			require.True(t, ok)
@@ -102,7 +102,7 @@ func TestRetryDelays(t *testing.T) {
 
 // Four tries must cover the minute that loading a model takes.
 func TestLoadingTakesAMinute(t *testing.T) {
-	r := newRetries(DefaultMaxRetries, time.Now)
+	r := newRetries(DefaultMaxRetries, Config{Now: time.Now})
 	f := classify(503, http.Header{}, []byte(`{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}`))
 	total := time.Duration(0)
 	for {

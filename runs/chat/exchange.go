@@ -80,8 +80,8 @@ func (x *exchange) post(ctx context.Context, path string, body []byte, stream bo
 	}
 	res, err := x.client.Do(req)
 	if err != nil {
-		if errors.Is(context.Cause(ctx), errIdle) {
-			err = errIdle
+		if errors.Is(context.Cause(ctx), ErrIdle) {
+			err = ErrIdle
 		}
 		return x.unreachable(err)
 	}
@@ -113,7 +113,7 @@ func (x *exchange) request(ctx context.Context, path string, body []byte, stream
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(x.upstream.to(ctx, path), http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -162,13 +162,16 @@ func (x *exchange) refused(res *http.Response, body io.Reader) *failure {
 // unreachable judges an exchange that got no answer. Addresses stay in the
 // log: the API client is told what kind of trouble it is.
 func (x *exchange) unreachable(err error) *failure {
+	if unsent, ok := errors.AsType[*UnsentError](err); ok {
+		return &failure{code: ServerError, message: unsent.Message}
+	}
 	f := &failure{code: ServerError, retry: true}
 	reason := "the connection broke"
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	var timeout net.Error
 	switch {
-	case errors.Is(err, errIdle):
+	case errors.Is(err, ErrIdle):
 		reason = "it did not answer in time"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		reason = "connection refused"

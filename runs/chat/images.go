@@ -52,12 +52,12 @@ func newImages(config Config) (*images, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image_hosts: %w", err)
 	}
-	return &images{known: newImageCache(config.Now), client: imageClient(dialer)}, nil
+	return &images{known: newImageCache(config.Now), client: imageClient(config.through(dialer.Transport()))}, nil
 }
 
-func imageClient(dialer *outbound.GuardedDialer) *http.Client {
+func imageClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
-		Transport: dialer.Transport(),
+		Transport: transport,
 		CheckRedirect: func(_ *http.Request, before []*http.Request) error {
 			if len(before) > maxRedirects {
 				return errRedirects
@@ -189,6 +189,7 @@ func (m *images) fetch(ctx context.Context, u *url.URL) (string, error) {
 func reasonOf(ctx context.Context, err error) string {
 	var dns *net.DNSError
 	var status statusError
+	var unsent *UnsentError
 	for _, known := range []error{errRedirects, errImageLarge, errImageType, outbound.ErrForbiddenAddress} {
 		if errors.Is(err, known) {
 			return known.Error()
@@ -199,6 +200,8 @@ func reasonOf(ctx context.Context, err error) string {
 		return status.Error()
 	case errors.Is(context.Cause(ctx), errImageSlow):
 		return errImageSlow.Error()
+	case errors.As(err, &unsent):
+		return strings.TrimSuffix(unsent.Message, ".")
 	case errors.As(err, &dns):
 		return "its host name is not known"
 	}

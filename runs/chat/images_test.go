@@ -119,7 +119,7 @@ func imaging(t *testing.T, form Images, known outboundtest.Names, g *gallery) (*
 	s := &script{replies: []reply{ok("a cat")}}
 	h := newHarness(t, Config{Upstreams: []Upstream{{Name: "up", Images: form}}}, map[string]http.Handler{"up": s})
 	dialer, to := outboundtest.Guarded(t, nil, known, g.Listener.Addr().String())
-	h.images.client = imageClient(dialer)
+	h.images.client = imageClient(dialer.Transport())
 	return h, s, to
 }
 

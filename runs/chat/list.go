@@ -101,7 +101,7 @@ func (c *Client) modelsOf(ctx context.Context, u *Upstream) []string {
 	if err != nil {
 		return nil
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := http.NewRequestWithContext(u.to(ctx, "/models"), http.MethodGet, address, nil)
 	if err != nil {
 		return nil
 	}

@@ -83,6 +83,7 @@ func (o Outgoing) Send(req *http.Request, beside bool) (*http.Response, error) {
 	if err != nil {
 		return nil, &SendError{Message: "The request could not be made; the upstream's base_url is wrong.", Err: err}
 	}
+	req = req.WithContext(o.upstream.to(req.Context(), own(req.URL)))
 	req.URL, req.Host = address, ""
 	came := req.Header.Values(HopHeader)
 	o.upstream.setHeaders(req.Header)

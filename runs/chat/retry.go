@@ -27,11 +27,14 @@ type retries struct {
 	now     func() time.Time
 }
 
-func newRetries(limit int, now func() time.Time) *retries {
+func newRetries(limit int, config Config) *retries {
 	normal := backoff.NewExponentialBackOff()
 	normal.InitialInterval = firstWait
 	normal.Multiplier = 2
 	normal.RandomizationFactor = 0.25
+	if config.Repeatable {
+		normal.RandomizationFactor = 0
+	}
 	normal.MaxInterval = 30 * time.Second
 	// Four tries cover the minute that loading a model takes.
 	loading := backoff.NewExponentialBackOff()
@@ -39,7 +42,7 @@ func newRetries(limit int, now func() time.Time) *retries {
 	loading.Multiplier = 3
 	loading.RandomizationFactor = 0
 	loading.MaxInterval = maxWait
-	return &retries{max: limit, now: now, normal: normal, loading: loading}
+	return &retries{max: limit, now: config.Now, normal: normal, loading: loading}
 }
 
 // next returns how long to wait before the next try; ok is false when there is

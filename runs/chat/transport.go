@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// errIdle ends an exchange in which nothing was heard for too long.
-var errIdle = errors.New("nothing was heard for too long")
+// ErrIdle is the cause of the end of an exchange in which nothing was heard for
+// too long.
+var ErrIdle = errors.New("nothing was heard for too long")
 
 const (
 	dialTimeout      = 10 * time.Second
@@ -62,6 +63,14 @@ func (b bySchemes) CloseIdleConnections() {
 	}
 }
 
+// through is rt with what stands before it.
+func (c Config) through(rt http.RoundTripper) http.RoundTripper {
+	if c.Through == nil {
+		return rt
+	}
+	return c.Through(rt)
+}
+
 // newHTTPClient does not follow redirects: they turn a POST into a GET, whose
 // answer is some page.
 func newHTTPClient(config Config) *http.Client {
@@ -70,7 +79,7 @@ func newHTTPClient(config Config) *http.Client {
 		transport = newTransport()
 	}
 	return &http.Client{
-		Transport: bySchemes{transport, config.Schemes},
+		Transport: config.through(bySchemes{transport, config.Schemes}),
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},
@@ -89,7 +98,7 @@ func newWatchdog(ctx context.Context, first time.Duration) (context.Context, *wa
 	ctx, cancel := context.WithCancelCause(ctx)
 	return ctx, &watchdog{
 		cancel: cancel,
-		timer:  time.AfterFunc(first, func() { cancel(errIdle) }),
+		timer:  time.AfterFunc(first, func() { cancel(ErrIdle) }),
 	}
 }
 
@@ -101,7 +110,7 @@ func (w *watchdog) stop() {
 }
 
 // watchedBody feeds the watchdog with every read; comments count as life. It
-// reports errIdle when the watchdog ended the read.
+// reports ErrIdle when the watchdog ended the read.
 type watchedBody struct {
 	io.Reader
 	ctx  context.Context
@@ -130,8 +139,8 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	b.read += n
 	b.dog.timer.Stop() // what the reader does with it takes its own time
-	if err != nil && !errors.Is(err, io.EOF) && errors.Is(context.Cause(b.ctx), errIdle) {
-		err = errIdle
+	if err != nil && !errors.Is(err, io.EOF) && errors.Is(context.Cause(b.ctx), ErrIdle) {
+		err = ErrIdle
 	}
 	return n, err
 }
