@@ -46,3 +46,79 @@ func TestForkThread(t *testing.T) {
 	secret := mine.post("/v1/threads", `{}`).text("id")
 	theirs.call("POST", "/v1/threads/"+secret+"/fork", ``).refused(404, "", "")
 }
+
+// busy is a thread with a run that waits for its client, and the assistant's id.
+func (s *testServer) busy() (path, assistant string, run reply) {
+	s.t.Helper()
+	assistant = s.post("/v1/assistants", `{"model":"m","tools":[{"type":"function","function":{"name":"lookup","parameters":{"type":"object","properties":{}}}}]}`).text("id")
+	path = "/v1/threads/" + s.post("/v1/threads", `{"messages":[{"role":"user","content":"first"}]}`).text("id")
+	run = s.settle(s.post(path+"/runs", `{"assistant_id":"`+assistant+`"}`))
+	require.Equal(s.t, "requires_action", run.text("status"))
+	return path, assistant, run
+}
+
+// TestOnBusy sends messages and runs to a thread that a run holds.
+func TestOnBusy(t *testing.T) {
+	s := newServer(t, settings{})
+	path, a, run := s.busy()
+	body, enqueue := `{"assistant_id":"`+a+`","tool_choice":"none"}`, []string{"Understudy-On-Busy", "enqueue"}
+	for _, headers := range [][]string{nil, {"Understudy-On-Busy", "reject"}, {"Understudy-On-Busy", ""}} {
+		require.Contains(t, s.call("POST", path+"/messages", `{"role":"user","content":"x"}`, headers...).refused(400, "", ""), "while a run "+run.text("id")+" is active")
+		require.Contains(t, s.call("POST", path+"/runs", body, headers...).refused(400, "", ""), "already has an active run "+run.text("id"))
+	}
+	for _, target := range []string{"/messages", "/runs"} {
+		require.Equal(t, "Invalid 'Understudy-On-Busy': 'wait'. Expected 'reject', 'enqueue' or 'interrupt'.",
+			s.call("POST", path+target, body, "Understudy-On-Busy", "wait").refused(400, "Understudy-On-Busy", "invalid_value"))
+	}
+	message := s.call("POST", path+"/messages", `{"role":"user","content":"second","metadata":{"a":"1"}}`, enqueue...).ok()
+	requireShape(t, message.body, messageKeys, map[string]string{"role": `"user"`, "status": `"completed"`})
+	waiting := path + "/messages/" + message.text("id")
+	require.Equal(t, string(message.body), string(s.get(waiting).body), "what waits can be looked at")
+	require.Equal(t, "2", s.post(waiting, `{"metadata":{"a":"2"}}`).text("metadata.a"))
+	require.NotContains(t, s.get(path+"/messages").ids(), message.text("id"))
+	dropped := s.call("POST", path+"/messages", `{"role":"user","content":"dropped"}`, enqueue...).ok().text("id")
+	s.delete(path + "/messages/" + dropped)
+	s.call("GET", path+"/messages/"+dropped, "").refused(404, "", "")
+	queued := s.call("POST", path+"/runs", body, append(enqueue, "Idempotency-Key", "k")...).ok()
+	requireShape(t, queued.body, runKeys, map[string]string{"status": `"queued"`})
+	require.Equal(t, string(queued.body), string(s.call("POST", path+"/runs", body, append(enqueue, "Idempotency-Key", "k")...).ok().body))
+	require.Equal(t, []string{queued.text("id"), run.text("id")}, s.get(path+"/runs").ids())
+
+	call := run.text("required_action.submit_tool_outputs.tool_calls.0.id")
+	s.post(path+"/runs/"+run.text("id")+"/submit_tool_outputs", `{"tool_outputs":[{"tool_call_id":"`+call+`","output":"found it"}]}`)
+	require.Equal(t, "completed", s.settle(queued).text("status"))
+	messages := s.get(path + "/messages?order=asc")
+	require.Equal(t, []any{"user", "assistant", "user", "assistant"}, []any{messages.at("data.0.role"), messages.at("data.1.role"), messages.at("data.2.role"), messages.at("data.3.role")})
+	require.Equal(t, message.text("id"), messages.ids()[2])
+	require.Equal(t, "2", messages.text("data.2.metadata.a"))
+
+	path, a, run = s.busy()
+	interrupt := []string{"Understudy-On-Busy", "interrupt"}
+	id := s.call("POST", path+"/messages", `{"role":"user","content":"instead"}`, interrupt...).ok().text("id")
+	require.Equal(t, id, s.get(path + "/messages").ids()[0])
+	require.Equal(t, "cancelled", s.get(path+"/runs/"+run.text("id")).text("status"))
+	next := s.settle(s.call("POST", path+"/runs", `{"assistant_id":"`+a+`","tool_choice":"none"}`, interrupt...).ok())
+	require.Equal(t, "completed", next.text("status"))
+	s.call("POST", "/v1/threads/thread_none/messages", `{"role":"user","content":"x"}`, interrupt...).refused(404, "", "")
+}
+
+func TestExpiresIn(t *testing.T) {
+	s := newServer(t, settings{})
+	_, a, _ := s.busy()
+	for _, tc := range []struct {
+		header, metadata string
+		want             float64
+	}{{"", "", 600}, {"48h", "", 172800}, {"90", `{"x.expires_in":"24h"}`, 90}, {"", `{"x.expires_in":"24h"}`, 86400}} {
+		metadata := tc.metadata
+		if metadata == "" {
+			metadata = "{}"
+		}
+		run := s.call("POST", "/v1/threads/runs", `{"assistant_id":"`+a+`","thread":{"messages":[{"role":"user","content":"x"}]},"metadata":`+metadata+`}`,
+			"Understudy-Expires-In", tc.header).ok()
+		created, _ := run.at("created_at").(float64)
+		require.Equal(t, created+tc.want, run.at("expires_at"))
+		require.Equal(t, created+tc.want, s.settle(run).at("expires_at"), "while it waits for its client")
+	}
+	s.call("POST", "/v1/threads/runs", `{"assistant_id":"`+a+`"}`, "Understudy-Expires-In", "31d").refused(400, "Understudy-Expires-In", "invalid_value")
+	s.call("POST", "/v1/threads/runs", `{"assistant_id":"`+a+`","metadata":{"x.expires_in":"0"}}`).refused(400, "metadata.x.expires_in", "invalid_value")
+}

@@ -22,9 +22,19 @@ func (s *server) startRun(c *call, threadID string, decode func(*wire.Object, wi
 	if err != nil {
 		return err
 	}
+	onBusy, err := c.onBusy()
+	if err != nil {
+		return err
+	}
 	create, err := read(c, decode)
 	if err != nil {
 		return err
+	}
+	create.OnBusy = onBusy
+	if text := c.r.Header.Get(expiresInHeader); text != "" {
+		if create.ExpiresIn, err = runs.ReadLifetime(expiresInHeader, text); err != nil {
+			return err
+		}
 	}
 	create.Texts, create.Quotes = include[searchContent], include[searchQuotes] || s.Quotes
 	if create.Upstream, err = s.chosenUpstream(c.r); err != nil {

@@ -81,9 +81,20 @@ func (s *server) forkThread(c *call) error {
 }
 
 func (s *server) createMessage(c *call) error {
+	onBusy, err := c.onBusy()
+	if err != nil {
+		return err
+	}
 	message, err := read(c, threads.ReadMessage)
 	if err != nil {
 		return err
+	}
+	if onBusy.Waits() {
+		body, ahead, err := s.Threads.EnqueueMessage(c.r.Context(), c.project, c.id("thread_id"), message)
+		if err == nil && onBusy == threads.Interrupt {
+			s.Runs.CancelAll(c.r.Context(), c.project, c.id("thread_id"), ahead)
+		}
+		return c.json(body, err)
 	}
 	return c.json(s.Threads.AddMessage(c.r.Context(), c.project, c.id("thread_id"), message))
 }

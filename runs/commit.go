@@ -26,6 +26,11 @@ func (d *driver) commit(change *Change, update func(*Record) error) error {
 	for _, call := range change.Calls {
 		d.engine.store.Seal(d.rec.Run.ThreadID, call)
 	}
+	var next *Record
+	change.TakeTurn = func(r *Record) {
+		r.takeTurn(d.engine.now().Unix())
+		next = r
+	}
 	advance := func() error {
 		return d.engine.store.Advance(ctx, d.live.runID, d.rec.Lease, func(r *Record) (*Change, error) {
 			if at, begun := d.live.begun(); begun {
@@ -48,6 +53,7 @@ func (d *driver) commit(change *Change, update func(*Record) error) error {
 	}
 	if err == nil {
 		d.steps = append(d.steps, change.Steps...)
+		d.engine.takeTurn(next)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -10,10 +11,6 @@ import (
 )
 
 const maxRunTools = 20
-
-// lifetime is how long a run may take, in seconds from its creation; waiting
-// for tool outputs counts (spec section 7).
-const lifetime = 600
 
 // Create is the body of POST /threads/{id}/runs and POST /threads/runs; nil
 // means "as the assistant has it".
@@ -37,6 +34,10 @@ type Create struct {
 	Upstream string
 	// Webhook is a URL that the run's events go to; "" = none of its own.
 	Webhook string
+	// ExpiresIn is the run's lifetime in seconds, 0 = as its metadata has it.
+	ExpiresIn int64
+	// OnBusy is what becomes of the run while another one holds its thread.
+	OnBusy threads.OnBusy
 	// Texts asks for search results with their texts in the stream.
 	Texts bool
 	// Quotes asks for citations that carry the passage they cite.
@@ -97,6 +98,7 @@ func readOverrides(o *wire.Object, dialect wire.Dialect) Create {
 		ParallelToolCalls:   o.Bool("parallel_tool_calls"),
 		Version1:            dialect == wire.V1,
 	}
+	c.ExpiresIn = readExpiresIn(o, c.Metadata)
 	if model := o.String("model", 0); model != nil {
 		c.Model = *model
 	}
@@ -185,7 +187,7 @@ func (c Create) check(ctx context.Context, project string, files assistants.File
 func (c Create) build(a *assistants.Assistant, id, threadID string, createdAt int64) (*Run, error) {
 	r := &Run{
 		ID: id, Object: "thread.run", CreatedAt: createdAt, AssistantID: a.ID, ThreadID: threadID,
-		Status: Queued, ExpiresAt: wire.Ptr(createdAt + lifetime),
+		Status: Queued, ExpiresAt: wire.Ptr(createdAt + cmp.Or(c.ExpiresIn, lifetime)),
 		Model: a.Model, Instructions: c.instructions(a), Tools: a.Tools, ToolResources: c.ToolResources, Metadata: c.Metadata,
 		Temperature: or(c.Temperature, a.Temperature), TopP: or(c.TopP, a.TopP), ReasoningEffort: or(c.ReasoningEffort, a.ReasoningEffort),
 		MaxPromptTokens: c.MaxPromptTokens, MaxCompletionTokens: c.MaxCompletionTokens,

@@ -178,7 +178,23 @@ func (w *world) threadOf(body string) string {
 }
 
 func (w *world) say(threadID, text string) (string, error) {
-	m, err := w.threads.AddMessage(w.ctx, project, threadID, threads.NewMessage{Role: threads.User, Content: []threads.Part{threads.NewText(text)}})
+	return w.sayBusy(threadID, threads.Reject, text)
+}
+
+// sayBusy is say for a thread that may be busy.
+func (w *world) sayBusy(threadID string, onBusy threads.OnBusy, text string) (string, error) {
+	n := threads.NewMessage{Role: threads.User, Content: []threads.Part{threads.NewText(text)}}
+	var m json.RawMessage
+	var err error
+	if onBusy.Waits() {
+		var ahead []string
+		m, ahead, err = w.threads.EnqueueMessage(w.ctx, project, threadID, n)
+		if onBusy == threads.Interrupt {
+			w.runs.CancelAll(w.ctx, project, threadID, ahead)
+		}
+	} else {
+		m, err = w.threads.AddMessage(w.ctx, project, threadID, n)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -188,9 +204,15 @@ func (w *world) say(threadID, text string) (string, error) {
 // create starts a run of the world's assistant; members are further members of
 // the request's body.
 func (w *world) create(threadID string, members ...string) (*runs.Run, *stream, error) {
+	return w.createBusy(threadID, threads.Reject, members...)
+}
+
+// createBusy is create for a thread that may be busy.
+func (w *world) createBusy(threadID string, onBusy threads.OnBusy, members ...string) (*runs.Run, *stream, error) {
 	body := strings.Join(append([]string{`"assistant_id":` + quote(w.assistant)}, members...), ",")
 	create, err := runs.ReadCreate(object(w.t, "{"+body+"}"), wire.V2)
 	require.NoError(w.t, err)
+	create.OnBusy = onBusy
 	raw, watch, err := w.runs.Create(w.ctx, project, threadID, create)
 	if err != nil {
 		return nil, nil, err

@@ -83,7 +83,7 @@ func (t *replay) live() *Run {
 	return run
 }
 
-func (t *replay) expires() *int64 { return new(t.Run.CreatedAt + lifetime) }
+func (t *replay) expires() *int64 { return new(t.expiresAt()) }
 
 // startOf returns when a leg began: the run names only the last one's.
 func (t *replay) startOf(leg int) *int64 {

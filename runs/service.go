@@ -88,13 +88,21 @@ func (s *Service) begin(ctx context.Context, project string, n NewRun, c Create)
 			log.created(n.Run)
 		}
 	}
-	rec := &Record{Project: project, Run: n.Run, Upstream: n.Upstream, Search: n.Search, Trace: n.Trace, ReplayOf: n.ReplayOf}
+	enqueued := false
+	var ahead []string
+	rec := &Record{Project: project, Run: n.Run, Upstream: n.Upstream, Search: n.Search, Trace: n.Trace, ReplayOf: n.ReplayOf, Spent: n.Spent}
 	l, err := s.engine.admit(rec, asNew, opening)
 	if err != nil {
 		return nil, nil, err
 	}
 	n.Lease = s.engine.lease(l, 1)
 	rec.Lease = n.Lease
+	if c.OnBusy.Waits() {
+		n.Enqueue = func(runs []string) {
+			s.engine.enqueue(n.Run.ID, l, c.Stream)
+			enqueued, ahead, l = true, runs, nil
+		}
+	}
 	body, begun, err := s.insert(ctx, rec, n, l)
 	if n.VectorStore != nil || threads.Attach(n.Messages) {
 		s.files.Wake()
@@ -104,7 +112,12 @@ func (s *Service) begin(ctx context.Context, project string, n NewRun, c Create)
 		return nil, nil, createError(err, n.Run.ThreadID)
 	}
 	s.engine.observer.Asked(ctx, rec, nil)
-	s.engine.launch(l, rec, nil, begun)
+	if !enqueued {
+		s.engine.launch(l, rec, nil, begun)
+	}
+	if c.OnBusy == threads.Interrupt {
+		s.CancelAll(ctx, project, n.Run.ThreadID, ahead)
+	}
 	return body, w, nil
 }
 
@@ -127,6 +140,9 @@ func (s *Service) prepare(ctx context.Context, project, threadID string, c Creat
 		return NewRun{}, err
 	}
 	n.Run = run
+	if c.ExpiresIn != 0 {
+		n.Spent.ExpiresAt = *run.ExpiresAt
+	}
 	fromUser := func(m *threads.Message) bool { return m.Role == threads.User }
 	n.NeedsMessage = !c.Version1 && (run.Instructions == nil || *run.Instructions == "") && !slices.ContainsFunc(n.Messages, fromUser)
 	n.Search, n.Trace, n.Webhook = c.searchSetup(a), s.engine.observer.Traced(ctx, run, a), c.Webhook
@@ -139,6 +155,9 @@ func (s *Service) prepare(ctx context.Context, project, threadID string, c Creat
 func createError(err error, threadID string) error {
 	if busy, ok := errors.AsType[*threads.BusyError](err); ok {
 		return wire.Invalidf("Thread %s already has an active run %s.", threadID, busy.RunID)
+	}
+	if errors.Is(err, threads.ErrQueueFull) {
+		return threads.QueueFull(threadID)
 	}
 	if errors.Is(err, ErrNoInput) {
 		return &wire.Error{Message: "Run creation requires a Thread with a user message or an assistant with instructions.", Code: "invalid_thread"}
@@ -194,13 +213,21 @@ func (s *Service) Modify(ctx context.Context, project, threadID, id string, meta
 func (s *Service) Cancel(ctx context.Context, project, threadID, id string) (json.RawMessage, error) {
 	since := s.engine.begun(id)
 	var l *live
-	var idle *Record
+	var idle, enqueued *Record
+	var asked *Run
 	var steps []*StepRecord
 	body, err := s.store.ChangeRun(ctx, project, threadID, id, func(r *Record) (_ *Change, err error) {
 		r.Run = r.Run.showBegun(since)
 		status := r.Run.Status
 		if err := r.Run.move(requestCancel, s.now().Unix()); err != nil {
 			return nil, wire.Invalidf("Cannot cancel run with status '%s'.", status)
+		}
+		if r.Enqueued { // nobody drives it, and it holds nothing: there is nothing to wait for
+			asked, enqueued = shallow(r.Run), r
+			if err := r.conclude(endCancelled, s.now().Unix(), nil); err != nil {
+				return nil, err
+			}
+			return r.change(), nil
 		}
 		if !s.engine.idle(r) {
 			return r.change(), nil
@@ -220,6 +247,10 @@ func (s *Service) Cancel(ctx context.Context, project, threadID, id string) (jso
 			s.engine.withdraw(id, l)
 		}
 		return nil, wire.OrNoSuch(err, noun, id)
+	}
+	if enqueued != nil {
+		s.engine.dequeue(asked, enqueued)
+		return body, nil
 	}
 	if idle != nil {
 		s.engine.launch(l, idle, steps, nil)
@@ -256,17 +287,13 @@ func (s *Service) Submit(ctx context.Context, project, threadID, id string, out 
 	return body, leg.watch, nil
 }
 
-// DeleteThread removes a thread; a run that is active on it is cancelled first.
+// DeleteThread removes a thread; runs that are active on it are cancelled first.
 func (s *Service) DeleteThread(ctx context.Context, project, id string) error {
-	active, err := s.store.ActiveRun(ctx, project, id)
+	active, err := s.store.ActiveOn(ctx, project, id)
 	if err != nil {
 		return wire.OrNoSuch(err, threadNoun, id)
 	}
-	if active != "" {
-		// A run that is being cancelled, or ended meanwhile, refuses it, which is as well.
-		_, _ = s.Cancel(ctx, project, id, active)
-		s.engine.await(ctx, active)
-	}
+	s.CancelAll(ctx, project, id, active)
 	return wire.OrNoSuch(s.threads.DeleteThread(ctx, project, id), threadNoun, id)
 }
 

@@ -23,6 +23,7 @@ type Record struct {
 	Webhook  string    // URL that the run's events go to; "" = none of its own
 	Spent    Spent
 	Lease    Lease
+	Enqueued bool // it waits for the run that holds its thread, and holds nothing itself
 
 	// Steps reads the run's steps, oldest first. Only a record that is shown to
 	// decide has it, and only until decide returns.
@@ -43,6 +44,9 @@ type Spent struct {
 	// Starts is when each leg began that ended in calls for the client, in unix
 	// seconds; the run itself names only the last start.
 	Starts []int64 `json:"starts,omitempty"`
+	// ExpiresAt is when the run expires, in unix seconds, which the run itself
+	// forgets at its end; 0 = the usual time after its creation.
+	ExpiresAt int64 `json:"expires_at,omitempty"`
 }
 
 // Lease says which process drives a run. Every write of the engine is fenced by
@@ -82,10 +86,16 @@ type Change struct {
 	Run      *Run
 	Spent    Spent
 	Lease    Lease
+	Enqueued bool // as in Record; with the run's end, what was enqueued with it goes
 	Steps    []*StepRecord
 	Messages []*MessageRecord
 	Calls    []*ModelCall // that ended, oldest first
 	Notices  []*Notice    // of the states that the change brings, oldest first
+
+	// TakeTurn is called when the change ends the run that holds a thread and
+	// another one waits for it, which holds the thread from then on. It may set when
+	// that run expires.
+	TakeTurn func(next *Record)
 }
 
 // Notice is an event of a run that an endpoint outside is to be told. It is
@@ -102,7 +112,7 @@ type Notice struct {
 
 // change starts a Change that writes the record back as it is.
 func (r *Record) change() *Change {
-	return &Change{Run: r.Run, Spent: r.Spent, Lease: r.Lease}
+	return &Change{Run: r.Run, Spent: r.Spent, Lease: r.Lease, Enqueued: r.Enqueued}
 }
 
 // NewRun is what POST …/runs inserts: the run, the messages that come with it,
@@ -126,6 +136,12 @@ type NewRun struct {
 	// commit is to come; nil = nobody is to be told. It answers what it took the
 	// thread's history for, nil when that did not matter.
 	Begin func() *Outlook
+	// Spent has the run's own lifetime, if any.
+	Spent Spent
+	// Enqueue lets the run wait while another one holds its thread. It is called
+	// when it has to, before that is stored, with the runs ahead of it, newest
+	// first. nil = it does not wait.
+	Enqueue func(ahead []string)
 }
 
 // ErrNoInput says that a run would have neither instructions nor messages.
@@ -138,7 +154,8 @@ var ErrLost = errors.New("the lease of the run was lost")
 // Store keeps runs, steps and the tape. Methods that take a project see that
 // project only and answer wire.ErrNotFound for what it does not have.
 type Store interface {
-	// CreateRun answers a *threads.BusyError while another run holds the thread.
+	// CreateRun answers a *threads.BusyError while another run holds the thread,
+	// unless the run may wait, and threads.ErrQueueFull when too much waits already.
 	CreateRun(ctx context.Context, project string, n NewRun) (json.RawMessage, error)
 	// Outlook answers at once, with nil unless it knows that the thread is the
 	// project's and that no run holds it.
@@ -163,8 +180,9 @@ type Store interface {
 	ThreadOfRun(ctx context.Context, project, id string) (threadID string, err error)
 	// ActiveRuns reads up to limit runs of the project that have not ended, oldest first.
 	ActiveRuns(ctx context.Context, project string, limit int) ([]*Record, error)
-	// ActiveRun answers the run that holds the thread's lock, "" when none does.
-	ActiveRun(ctx context.Context, project, threadID string) (string, error)
+	// ActiveOn answers the runs that are enqueued for the thread's lock, newest
+	// first, and last the one that holds it.
+	ActiveOn(ctx context.Context, project, threadID string) ([]string, error)
 
 	EngineStore
 	History

@@ -104,6 +104,9 @@ func (i *Importer) place(t archivedTable, e Entry, known []any) (Outcome, error)
 		if t.parent != "" && t.body && e.Object == nil {
 			return Same, nil // the place of something deleted, in a list that has places of its own
 		}
+		if t.table == string(queueTable) || e.Row["active"] == int64(isEnqueued) {
+			return Same, nil // what waits in a thread that is there has its turn where it comes from
+		}
 	}
 	return Added, i.insert(t, e, fresh)
 }
@@ -180,7 +183,7 @@ func (i *Importer) insert(t archivedTable, e Entry, fresh bool) error {
 	seq, _ := row["seq"].(int64)
 	if t.renumber {
 		delete(row, "seq")
-	} else if !fresh && slices.Contains([]string{"messages", "runs", "steps"}, t.table) {
+	} else if !fresh && slices.Contains([]string{"messages", "runs", "steps", "thread_queue"}, t.table) {
 		free, err := i.freePlace(t, row)
 		if err != nil {
 			return err

@@ -5,6 +5,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"understudy/api/wire"
+	"understudy/runs"
+	"understudy/threads"
 )
 
 // TestEveryTableIsArchivedOrNamed: who adds a table decides whether it travels.
@@ -110,4 +114,56 @@ func TestImportIntoWhatIsThere(t *testing.T) {
 	found, err := readStrings(db.Read(t.Context()), "SELECT id FROM messages ORDER BY seq")
 	require.NoError(t, err)
 	require.Equal(t, []string{"msg_1", "msg_2"}, found)
+}
+
+// TestQueueTravels: what waits for a run has its turn after an import, but not
+// where its thread is already, whose owner may have gone on.
+func TestQueueTravels(t *testing.T) {
+	from := reopen(t, Options{Dir: t.TempDir(), Durability: Normal})
+	_, err := from.CreateThread(t.Context(), "p", &threads.Thread{ID: "thread_1"}, nil, nil)
+	require.NoError(t, err)
+	for _, id := range []string{"run_1", "run_2"} {
+		r := &runs.Run{ID: id, ThreadID: "thread_1", Status: runs.Queued, ExpiresAt: wire.Ptr(int64(600))}
+		_, err = from.CreateRun(t.Context(), "p", runs.NewRun{Run: r, Enqueue: func([]string) {}})
+		require.NoError(t, err)
+		m := threads.NewMessage{Role: threads.User, Content: []threads.Part{threads.NewText("hi")}}.Build("msg_of_"+id, "thread_1", 1)
+		_, _, err = from.EnqueueMessage(t.Context(), "p", m)
+		require.NoError(t, err)
+	}
+	var entries []Entry
+	require.NoError(t, from.Export(t.Context(), func(e Entry) error { entries = append(entries, e); return nil }))
+
+	dir := t.TempDir()
+	put := func() (added int) {
+		to := reopen(t, Options{Dir: dir, Durability: Normal})
+		require.NoError(t, to.Import(t.Context(), func(i *Importer) error {
+			for _, e := range entries {
+				outcome, err := i.Add(e)
+				if err != nil {
+					return err
+				}
+				added += flag(outcome == Added)
+			}
+			return nil
+		}))
+		require.NoError(t, to.Close())
+		return added
+	}
+	require.Equal(t, len(entries), put())
+	to := reopen(t, Options{Dir: dir, Durability: Normal})
+	for _, id := range []string{"run_1", "run_2"} {
+		active, err := to.ActiveOn(t.Context(), "p", "thread_1")
+		require.NoError(t, err)
+		require.Equal(t, id, active[len(active)-1])
+		_, err = to.ChangeRun(t.Context(), "p", "thread_1", id, func(r *runs.Record) (*runs.Change, error) {
+			r.Run.Status = runs.Completed
+			return &runs.Change{Run: r.Run}, nil
+		})
+		require.NoError(t, err)
+	}
+	list, err := to.Messages(t.Context(), "p", "thread_1", "", wire.Page{Limit: 9, Asc: true})
+	require.NoError(t, err)
+	require.Len(t, list.Items, 2)
+	require.NoError(t, to.Close())
+	require.Zero(t, put(), "once more brings nothing back")
 }

@@ -40,8 +40,8 @@ func prepared(db *DB) []string {
 }
 
 // wholeReads are read from end to end on purpose: the few keys, by the command
-// line, and the blobs, once at the start.
-var wholeReads = []string{"FROM keys ORDER BY", "SELECT blob FROM files WHERE body IS NOT NULL"}
+// line, and once at the start the blobs, and what waits.
+var wholeReads = []string{"FROM keys ORDER BY", "SELECT blob FROM files WHERE body IS NOT NULL", "SELECT thread_id FROM thread_queue"}
 
 // slowPlan matches a walk over a whole table and a sort of what an index could
 // have given in order. Walks over runs_active see active runs only, and a

@@ -46,6 +46,7 @@ type DB struct {
 	tails       *tails
 	tape        tape
 	assistants  *assistantCache
+	queues      queues
 	lock        *flock.Flock // nil when the database is shared
 	close       func() error // Close's work, done once
 }
@@ -157,7 +158,7 @@ func (db *DB) connect(ctx context.Context, path string, options Options, mayMigr
 		return err
 	}
 	db.writer.onCommit = options.OnCommit
-	return nil
+	return readQueues(ctx, db)
 }
 
 func (db *DB) startWriter(writing, checkpointing *connection, logger *slog.Logger) (err error) {

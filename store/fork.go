@@ -24,7 +24,7 @@ func forkedRun(threadID string) string { return "fork_" + threadID }
 func (db *DB) ForkThread(ctx context.Context, project string, f threads.Fork) (body json.RawMessage, err error) {
 	var parts []func(*Tx) error
 	err = db.View(ctx, func(r Reader) (err error) {
-		body, parts, err = readFork(r, project, f)
+		body, parts, err = readFork(r, wire.MinterOf(ctx), project, f)
 		return err
 	})
 	if err != nil {
@@ -67,7 +67,7 @@ func writeParts(tx *Tx, parts []func(*Tx) error) error {
 }
 
 // readFork reads what a fork copies: the new thread as it will be shown, and what writes all else, a row each.
-func readFork(r Reader, project string, f threads.Fork) (json.RawMessage, []func(*Tx) error, error) {
+func readFork(r Reader, ids *wire.Minter, project string, f threads.Fork) (json.RawMessage, []func(*Tx) error, error) {
 	var t threads.Thread
 	var body []byte
 	var hiddenOf *string
@@ -94,10 +94,10 @@ func readFork(r Reader, project string, f threads.Fork) (json.RawMessage, []func
 		_, err := tx.Exec("INSERT INTO threads (project_id, id, hidden_of) VALUES ($1, $2, $3)", project, f.ID, origin)
 		return taken(err, f.ID)
 	}}
-	if parts, err = copyMessages(r, project, f, point, parts); err != nil {
+	if parts, err = copyMessages(r, ids, project, f, point, parts); err != nil {
 		return nil, nil, err
 	}
-	if parts, err = copySteps(r, project, f, point, parts); err != nil {
+	if parts, err = copySteps(r, ids, project, f, point, parts); err != nil {
 		return nil, nil, err
 	}
 	shown, err := wire.Marshal(&t)
@@ -132,7 +132,7 @@ func findPoint(r Reader, f threads.Fork) (forkPoint, error) {
 }
 
 // copyMessages adds what writes the copies of messages, in their places.
-func copyMessages(r Reader, project string, f threads.Fork, p forkPoint, parts []func(*Tx) error) ([]func(*Tx) error, error) {
+func copyMessages(r Reader, ids *wire.Minter, project string, f threads.Fork, p forkPoint, parts []func(*Tx) error) ([]func(*Tx) error, error) {
 	rows, err := r.Query(`SELECT seq, by_user, run_id, turn, tokens, state, body FROM messages
 		WHERE thread_id = $1 AND seq < $2 AND body IS NOT NULL ORDER BY seq`, f.Of, p.message)
 	if err != nil {
@@ -151,7 +151,7 @@ func copyMessages(r Reader, project string, f threads.Fork, p forkPoint, parts [
 		if err := json.Unmarshal(body, &m); err != nil {
 			return nil, fmt.Errorf("decode message %d of %s: %w", seq, f.Of, err)
 		}
-		m.ID, m.ThreadID = wire.NewID(threads.MessagePrefix, f.At), f.ID
+		m.ID, m.ThreadID = ids.ID(threads.MessagePrefix, f.At), f.ID
 		copied, err := wire.Marshal(&m)
 		if err != nil {
 			return nil, err
@@ -167,7 +167,7 @@ func copyMessages(r Reader, project string, f threads.Fork, p forkPoint, parts [
 
 // copySteps adds what writes the copies of the calls of tools that a prompt shows. A step that is still open has not
 // been answered, and is left out.
-func copySteps(r Reader, project string, f threads.Fork, p forkPoint, parts []func(*Tx) error) ([]func(*Tx) error, error) {
+func copySteps(r Reader, ids *wire.Minter, project string, f threads.Fork, p forkPoint, parts []func(*Tx) error) ([]func(*Tx) error, error) {
 	rows, err := r.Query(`SELECT turn, after, tokens, used, state, searches, body FROM steps
 		WHERE thread_id = $1 AND calls = 1 AND after < $2 AND NOT EXISTS (SELECT 1 FROM runs n WHERE n.id = steps.run_id AND n.seq >= $3)
 		ORDER BY after, run_id, seq`, f.Of, p.step, p.run)
@@ -191,7 +191,7 @@ func copySteps(r Reader, project string, f threads.Fork, p forkPoint, parts []fu
 		if s.Status == runs.StepInProgress {
 			continue
 		}
-		s.ID, s.ThreadID = wire.NewID(runs.StepPrefix, f.At), f.ID
+		s.ID, s.ThreadID = ids.ID(runs.StepPrefix, f.At), f.ID
 		copied, err := wire.Marshal(&s)
 		if err != nil {
 			return nil, err

@@ -16,6 +16,7 @@ type keptRun struct {
 	id, project string
 	spent, body string
 	run         runs.Run
+	enqueued    bool // it does not hold its thread
 	cost        runs.Spent
 }
 
@@ -40,6 +41,7 @@ func (t *tails) wrote(k *keptRun) {
 	}
 	kept.project = k.project
 	switch {
+	case k.enqueued:
 	case k.run.Status.Active():
 		kept.holder = k.id
 	case kept.holder == k.id:

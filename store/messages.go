@@ -107,18 +107,29 @@ func insertMessage(tx *Tx, project string, r *runs.MessageRecord) (json.RawMessa
 
 // Message implements threads.Store.
 func (db *DB) Message(ctx context.Context, project, threadID, id string) (json.RawMessage, error) {
-	return child(db.Read(ctx), "messages", project, threadID, id)
+	_, body, err := findMessage(db.Read(ctx), project, threadID, id)
+	return body, err
+}
+
+// findMessage reads a message from the table it is in: the thread's, or what waits for it.
+func findMessage(r Reader, project, threadID, id string) (table, json.RawMessage, error) {
+	body, err := child(r, string(messagesTable), project, threadID, id)
+	if !errors.Is(err, wire.ErrNotFound) {
+		return messagesTable, body, err
+	}
+	body, err = child(r, string(queueTable), project, threadID, id)
+	return queueTable, body, err
 }
 
 // UpdateMessage implements threads.Store.
 func (db *DB) UpdateMessage(ctx context.Context, project, threadID, id string, change func(*threads.Message)) (body json.RawMessage, err error) {
 	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
-		stored, err := child(tx, "messages", project, threadID, id)
+		in, stored, err := findMessage(tx, project, threadID, id)
 		if err != nil {
 			return err
 		}
 		tx.onCommit(func(db *DB) { db.tails.forget(threadID) })
-		body, err = rewrite(tx, messagesTable, id, stored, change)
+		body, err = rewrite(tx, in, id, stored, change)
 		return err
 	})
 	return body, err
@@ -127,11 +138,16 @@ func (db *DB) UpdateMessage(ctx context.Context, project, threadID, id string, c
 // DeleteMessage implements threads.Store.
 func (db *DB) DeleteMessage(ctx context.Context, project, threadID, id string) error {
 	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
-		if _, err := child(tx, "messages", project, threadID, id); err != nil {
+		in, _, err := findMessage(tx, project, threadID, id)
+		if err != nil {
+			return err
+		}
+		if in == queueTable {
+			_, err = tx.Exec("DELETE FROM thread_queue WHERE id = $1", id)
 			return err
 		}
 		tx.onCommit(func(db *DB) { db.tails.forget(threadID) })
-		_, err := tx.Exec("UPDATE messages SET body = NULL, state = NULL, tokens = 0 WHERE id = $1", id)
+		_, err = tx.Exec("UPDATE messages SET body = NULL, state = NULL, tokens = 0 WHERE id = $1", id)
 		return err
 	})
 }

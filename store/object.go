@@ -33,6 +33,7 @@ const (
 	threadsTable    table = "threads"
 	filesTable      table = "files"
 	messagesTable   table = "messages"
+	queueTable      table = "thread_queue"
 
 	vectorStoresTable table = "vector_stores"
 	batchesTable      table = "vector_store_batches"

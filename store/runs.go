@@ -21,7 +21,15 @@ func (db *DB) CreateRun(ctx context.Context, project string, n runs.NewRun) (jso
 	if err != nil {
 		return nil, err
 	}
-	run := keepRun(project, n.Run, runs.Spent{}, spentNothing, string(body))
+	spent := spentNothing
+	if n.Spent.ExpiresAt != 0 {
+		encoded, err := json.Marshal(n.Spent)
+		if err != nil {
+			return nil, err
+		}
+		spent = string(encoded)
+	}
+	run := keepRun(project, n.Run, n.Spent, spent, string(body))
 	return body, db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
 		var seen *runs.Outlook
 		tx.onCommit(func(db *DB) { // before what this operation changes itself
@@ -29,13 +37,22 @@ func (db *DB) CreateRun(ctx context.Context, project string, n runs.NewRun) (jso
 				seen.Changed = db.tails.version(n.Run.ThreadID) != seen.Version
 			}
 		})
-		if err := openThread(tx, project, n); err != nil {
+		ahead, err := openThread(tx, project, n)
+		if err != nil {
 			return err
+		}
+		if len(ahead) > 0 {
+			n.Enqueue(ahead)
+			run.enqueued = true
+			if err := insertRun(tx, n, run, isEnqueued); err != nil {
+				return err
+			}
+			return enqueue(tx, project, n.Run.ID, n.Messages, tokens)
 		}
 		if _, err := insertMessages(tx, project, n.Messages, tokens); err != nil {
 			return err
 		}
-		if err := insertRun(tx, n, run); err != nil {
+		if err := insertRun(tx, n, run, flag(n.Run.Status.Active())); err != nil {
 			return err
 		}
 		if n.Begin != nil {
@@ -45,38 +62,43 @@ func (db *DB) CreateRun(ctx context.Context, project string, n runs.NewRun) (jso
 	})
 }
 
+// isEnqueued stands in the column active of a run that waits for another one to end.
+const isEnqueued = 2
+
 // openThread makes sure that the run's thread exists, is free and has what the
-// run needs.
-func openThread(tx *Tx, project string, n runs.NewRun) error {
+// run needs; or else it answers the runs that the run has to wait for.
+func openThread(tx *Tx, project string, n runs.NewRun) (ahead []string, err error) {
 	threadID := n.Run.ThreadID
 	if n.Thread != nil {
 		body, err := wire.Marshal(n.Thread)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := insertThread(tx, project, threadID, body); err != nil {
-			return err
+			return nil, err
 		}
 		if err := applyChange(tx, project, vectorstores.Change{New: n.VectorStore}); err != nil {
-			return err
+			return nil, err
 		}
 	} else {
 		if err := requireThread(tx, project, threadID); err != nil {
-			return err
+			return nil, err
 		}
-		if err := requireIdle(tx, threadID); err != nil {
-			return err
+		if err := requireIdle(tx, threadID); err != nil && n.Enqueue == nil {
+			return nil, err
+		} else if err != nil {
+			return activeRuns(tx, threadID) // what it will answer is there by then
 		}
 	}
 	if !n.NeedsMessage {
-		return nil
+		return nil, nil
 	}
 	var asked bool
-	err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM messages WHERE thread_id = $1 AND by_user = 1 AND body IS NOT NULL)", threadID).Scan(&asked)
+	err = tx.QueryRow("SELECT EXISTS (SELECT 1 FROM messages WHERE thread_id = $1 AND by_user = 1 AND body IS NOT NULL)", threadID).Scan(&asked)
 	if err == nil && !asked {
-		return runs.ErrNoInput
+		return nil, runs.ErrNoInput
 	}
-	return err
+	return nil, err
 }
 
 // spentNothing is the spent column of a new run.
@@ -107,7 +129,13 @@ func encodeTrace(trace runs.Trace) (string, error) {
 	return string(encoded), err
 }
 
-func insertRun(tx *Tx, n runs.NewRun, k *keptRun) error {
+// insertRun adds a run; active is as in the table, and without a lease while the
+// run is enqueued.
+func insertRun(tx *Tx, n runs.NewRun, k *keptRun, active int) error {
+	runnable := flag(k.run.Status.Runnable())
+	if active == isEnqueued {
+		runnable, n.Lease = 0, runs.Lease{}
+	}
 	search, err := encodeSearch(n.Search)
 	if err != nil {
 		return err
@@ -123,7 +151,7 @@ func insertRun(tx *Tx, n runs.NewRun, k *keptRun) error {
 	r := &k.run
 	_, err = tx.Exec(`INSERT INTO runs (thread_id, seq, project_id, id, active, runnable, expires_at, lease_owner, lease_until, epoch, upstream, search, trace, replay_of, webhook, spent, body)
 		VALUES ($1, COALESCE((SELECT MAX(seq) FROM runs WHERE thread_id = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-		r.ThreadID, k.project, r.ID, flag(r.Status.Active()), flag(r.Status.Runnable()), r.ExpiresAt,
+		r.ThreadID, k.project, r.ID, active, runnable, r.ExpiresAt,
 		n.Lease.Owner, millis(n.Lease.Until), n.Lease.Epoch, n.Upstream, search, trace, replayOf, n.Webhook, k.spent, k.body)
 	tx.onCommit(func(db *DB) { db.tails.wrote(k) })
 	if constraint, ok := IsUnique(err); ok && constraint == "runs.thread_id" { // another process took the lock
@@ -153,13 +181,16 @@ func (db *DB) Runs(ctx context.Context, project, threadID string, page wire.Page
 	return all.page(r, page, all)
 }
 
-// ActiveRun implements runs.Store.
-func (db *DB) ActiveRun(ctx context.Context, project, threadID string) (string, error) {
-	r := db.Read(ctx)
-	if err := requireThread(r, project, threadID); err != nil {
-		return "", err
-	}
-	return activeRun(r, threadID)
+// ActiveOn implements runs.Store.
+func (db *DB) ActiveOn(ctx context.Context, project, threadID string) (ids []string, err error) {
+	err = db.View(ctx, func(r Reader) error {
+		if err := requireThread(r, project, threadID); err != nil {
+			return err
+		}
+		ids, err = activeRuns(r, threadID)
+		return err
+	})
+	return ids, err
 }
 
 // ActiveRuns implements runs.Store.
@@ -181,17 +212,18 @@ func (db *DB) ActiveRuns(ctx context.Context, project string, limit int) ([]*run
 }
 
 // recordColumns are what scanRecord reads of a run.
-const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, upstream, search, trace, replay_of, webhook, spent, body"
+const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, active, upstream, search, trace, replay_of, webhook, spent, body"
 
 func scanRecord(kept *tails, row interface{ Scan(dest ...any) error }) (*runs.Record, error) {
 	r := &runs.Record{Run: &runs.Run{}}
 	var threadID, id string
 	var until int64
+	var active int
 	var search, trace, replayOf, spent, body []byte
-	if err := row.Scan(&threadID, &id, &r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &r.Upstream, &search, &trace, &replayOf, &r.Webhook, &spent, &body); err != nil {
+	if err := row.Scan(&threadID, &id, &r.Project, &r.Lease.Owner, &until, &r.Lease.Epoch, &active, &r.Upstream, &search, &trace, &replayOf, &r.Webhook, &spent, &body); err != nil {
 		return nil, notFound(err)
 	}
-	r.Lease.Until = time.UnixMilli(until)
+	r.Lease.Until, r.Enqueued = time.UnixMilli(until), active == isEnqueued
 	if len(search) > 0 {
 		if err := json.Unmarshal(search, &r.Search); err != nil {
 			return nil, fmt.Errorf("decode how a run searches: %w", err)
@@ -265,11 +297,16 @@ func writeChange(tx *Tx, project string, c *runs.Change, body json.RawMessage) e
 		return err
 	}
 	k := keepRun(project, c.Run, c.Spent, string(spent), string(body))
+	active, runnable := flag(c.Run.Status.Active()), flag(c.Run.Status.Runnable())
+	if c.Enqueued && active == 1 {
+		active, runnable = isEnqueued, 0
+	}
 	if _, err := tx.Exec(`UPDATE runs SET active = $1, runnable = $2, expires_at = $3, lease_owner = $4, lease_until = $5, epoch = $6, spent = $7, body = $8
-		WHERE id = $9`, flag(c.Run.Status.Active()), flag(c.Run.Status.Runnable()), c.Run.ExpiresAt,
+		WHERE id = $9`, active, runnable, c.Run.ExpiresAt,
 		c.Lease.Owner, millis(c.Lease.Until), c.Lease.Epoch, k.spent, k.body, c.Run.ID); err != nil {
 		return err
 	}
+	k.enqueued = c.Enqueued
 	tx.onCommit(func(db *DB) { db.tails.wrote(k) })
 	for _, m := range c.Messages {
 		if _, err := insertMessage(tx, project, m); err != nil {
@@ -286,7 +323,17 @@ func writeChange(tx *Tx, project string, c *runs.Change, body json.RawMessage) e
 			return err
 		}
 	}
-	return insertNotices(tx, project, c.Run, c.Notices)
+	if err := insertNotices(tx, project, c.Run, c.Notices); err != nil {
+		return err
+	}
+	switch {
+	case active != 0:
+		return nil
+	case c.Enqueued:
+		return dequeueRun(tx, c.Run.ThreadID, c.Run.ID)
+	default:
+		return advanceQueue(tx, project, c.Run.ThreadID, c.TakeTurn)
+	}
 }
 
 // What nobody drives and has something to do, in time or not.

@@ -31,7 +31,7 @@ type Fork struct {
 // the new thread.
 func (s *Service) Fork(ctx context.Context, project, id, after string) (json.RawMessage, error) {
 	now := s.now()
-	body, err := s.store.ForkThread(ctx, project, Fork{Of: id, ID: wire.NewID(IDPrefix, now), At: now, After: after})
+	body, err := s.store.ForkThread(ctx, project, Fork{Of: id, ID: wire.MinterOf(ctx).ID(IDPrefix, now), At: now, After: after})
 	return body, wire.OrNoSuch(err, messageNoun, after)
 }
 

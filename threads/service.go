@@ -29,6 +29,11 @@ type Store interface {
 	// thread's vector store, which it makes when there is none that can be used.
 	// It answers a *BusyError when a run of the thread is active.
 	AddMessage(ctx context.Context, project string, m *Message) (json.RawMessage, error)
+	// EnqueueMessage adds a message behind the runs that are active on its thread,
+	// which it answers newest first: the message is in the thread when they have
+	// ended. It answers ErrQueueFull when too much waits already.
+	EnqueueMessage(ctx context.Context, project string, m *Message) (body json.RawMessage, ahead []string, err error)
+	// Message and what changes messages find those that wait as well.
 	Message(ctx context.Context, project, threadID, id string) (json.RawMessage, error)
 	UpdateMessage(ctx context.Context, project, threadID, id string, update func(*Message)) (json.RawMessage, error)
 	DeleteMessage(ctx context.Context, project, threadID, id string) error
@@ -112,13 +117,17 @@ func (s *Service) List(ctx context.Context, project string, q Query) (wire.List,
 
 // AddMessage adds a message at the end of a thread that no run holds.
 func (s *Service) AddMessage(ctx context.Context, project, threadID string, n NewMessage) (json.RawMessage, error) {
+	return s.addMessage(ctx, project, threadID, n, func(m *Message) (json.RawMessage, error) { return s.store.AddMessage(ctx, project, m) })
+}
+
+func (s *Service) addMessage(ctx context.Context, project, threadID string, n NewMessage, add func(*Message) (json.RawMessage, error)) (json.RawMessage, error) {
 	messages := []NewMessage{n}
 	if err := CheckMessages(ctx, project, s.files, messages); err != nil {
 		return nil, err
 	}
 	now := s.now()
 	m := messages[0].Build(wire.MinterOf(ctx).ID(MessagePrefix, now), threadID, now.Unix())
-	body, err := s.store.AddMessage(ctx, project, m)
+	body, err := add(m)
 	if Attach([]*Message{m}) {
 		s.files.Wake()
 	}

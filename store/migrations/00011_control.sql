@@ -2,3 +2,19 @@
 -- hidden_of is the thread that a hidden fork was made of: it is in no list, and goes with that thread.
 ALTER TABLE threads ADD COLUMN hidden_of TEXT;
 CREATE INDEX threads_hidden ON threads (hidden_of) WHERE hidden_of IS NOT NULL;
+
+-- runs.active: 0 = ended, 1 = holds the lock of its thread, 2 = is in thread_queue, and will hold it.
+CREATE INDEX runs_enqueued ON runs (thread_id, seq) WHERE active = 2;
+
+-- What waits for the run that holds a thread to end, in order: messages, and runs, whose body is null. What comes with a
+-- run, and the run itself, carries its id in run_id. While a thread has something here, a run holds it.
+CREATE TABLE thread_queue (
+    thread_id  TEXT NOT NULL,
+    seq        INTEGER NOT NULL,
+    project_id TEXT NOT NULL,
+    id         TEXT NOT NULL UNIQUE,
+    run_id     TEXT,
+    tokens     INTEGER NOT NULL,
+    body       TEXT,
+    PRIMARY KEY (thread_id, seq)
+);

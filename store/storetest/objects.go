@@ -76,7 +76,7 @@ func (s *suite) isolation() {
 	missing(s)(s.Step(ctx, theirs, t.ID, r.ID, step.ID))
 	missing(s)(s.Steps(ctx, theirs, t.ID, r.ID, wire.Page{Limit: 9}))
 	missing(s)(s.ModelCalls(ctx, theirs, t.ID, r.ID))
-	missing(s)(s.ActiveRun(ctx, theirs, t.ID))
+	missing(s)(s.ActiveOn(ctx, theirs, t.ID))
 	_, _, err = s.File(ctx, theirs, "file-x")
 	s.missing(err)
 	missing(s)(s.DeleteFile(ctx, theirs, "file-x"))

@@ -27,9 +27,9 @@ func (s *suite) createRun() {
 	same(s, t)(s.Thread(ctx, ours, t.ID))
 	same(s, m)(s.Message(ctx, ours, t.ID, m.ID))
 	same(s, r)(s.Run(ctx, ours, t.ID, r.ID))
-	active, err := s.ActiveRun(ctx, ours, t.ID)
+	active, err := s.ActiveOn(ctx, ours, t.ID)
 	require.NoError(s, err)
-	require.Equal(s, r.ID, active)
+	require.Equal(s, []string{r.ID}, active)
 
 	empty := s.thread()
 	_, err = s.CreateRun(ctx, ours, runs.NewRun{Run: newRun(empty.ID, runs.Queued), NeedsMessage: true})
@@ -41,7 +41,7 @@ func (s *suite) createRun() {
 	list, err := s.Messages(ctx, ours, empty.ID, "", wire.Page{Limit: 9})
 	require.NoError(s, err)
 	require.Empty(s, list.Items, "a run that was refused left its messages behind")
-	active, err = s.ActiveRun(ctx, ours, empty.ID)
+	active, err = s.ActiveOn(ctx, ours, empty.ID)
 	require.NoError(s, err)
 	require.Empty(s, active)
 

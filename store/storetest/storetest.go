@@ -61,6 +61,8 @@ func Exercise(t *testing.T, open func(t *testing.T) Store) {
 		{"runs of all threads", (*suite).pastRuns},
 		{"a run is created with what comes with it", (*suite).createRun},
 		{"a thread has one active run", (*suite).threadLock},
+		{"messages and runs wait for a run", (*suite).queue},
+		{"what waits is cancelled or deleted", (*suite).dequeue},
 		{"a decision is written whole or not at all", (*suite).decisions},
 		{"steps", (*suite).steps},
 		{"Advance is fenced by the lease", (*suite).fence},
