@@ -382,7 +382,7 @@ func (m *machine) checkTimeline(th *knownThread) {
 			users++
 			require.Greater(m.t, place(source), at, "a message is there twice")
 		}
-		require.GreaterOrEqual(m.t, place(source), at, "a message is out of order")
+		require.GreaterOrEqual(m.t, place(source), at, "a message is out of order: %v, %v", th.timeline, m.told(th))
 		at = place(source)
 	}
 	acknowledged := 0
@@ -392,4 +392,19 @@ func (m *machine) checkTimeline(th *knownThread) {
 		}
 	}
 	require.Equal(m.t, acknowledged, users, "messages were lost")
+}
+
+// told is what the thread has, for the report of a failure.
+func (m *machine) told(th *knownThread) (lines []string) {
+	for _, message := range m.messages(th.id) {
+		line := message.ID
+		if message.RunID != nil {
+			line += " of " + *message.RunID
+		}
+		lines = append(lines, line)
+	}
+	for _, r := range th.runs {
+		lines = append(lines, r.ID+" "+string(r.Status))
+	}
+	return lines
 }

@@ -275,6 +275,7 @@ func (db *DB) Advance(ctx context.Context, runID string, lease runs.Lease, decid
 
 func applyDecision(tx *Tx, record *runs.Record, decide func(*runs.Record) (*runs.Change, error)) (json.RawMessage, error) {
 	record.Steps = func() ([]*runs.StepRecord, error) { return readSteps(tx, record.Run.ID) }
+	holds := record.Run.Status.Active() && !record.Enqueued
 	change, err := decide(record)
 	if err != nil {
 		return nil, err
@@ -286,12 +287,12 @@ func applyDecision(tx *Tx, record *runs.Record, decide func(*runs.Record) (*runs
 	if err != nil {
 		return nil, err
 	}
-	return body, writeChange(tx, record.Project, change, body)
+	return body, writeChange(tx, record.Project, change, body, holds)
 }
 
 // writeChange writes one advance: messages before steps, because a tool step
-// names the newest message.
-func writeChange(tx *Tx, project string, c *runs.Change, body json.RawMessage) error {
+// names the newest message. held says that the run has held its thread so far.
+func writeChange(tx *Tx, project string, c *runs.Change, body json.RawMessage, held bool) error {
 	spent, err := json.Marshal(c.Spent)
 	if err != nil {
 		return err
@@ -331,8 +332,10 @@ func writeChange(tx *Tx, project string, c *runs.Change, body json.RawMessage) e
 		return nil
 	case c.Enqueued:
 		return dequeueRun(tx, c.Run.ThreadID, c.Run.ID)
-	default:
+	case held:
 		return advanceQueue(tx, project, c.Run.ThreadID, c.TakeTurn)
+	default: // it ended before
+		return nil
 	}
 }
 

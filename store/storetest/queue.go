@@ -82,6 +82,7 @@ func (s *suite) queue() {
 	require.NoError(s, err)
 
 	next := s.end(first)
+	require.Nil(s, s.end(first), "what has ended is changed without another end")
 	require.Equal(s, second.ID, next.Run.ID)
 	require.Equal(s, wire.Metadata{"a": "b"}, next.Run.Metadata)
 	require.Equal(s, []string{"1", "2", "2b"}, s.texts(t.ID))
