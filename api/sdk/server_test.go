@@ -17,9 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// webhookSecret signs what receivers on loopback are told of runs.
+const webhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
 // config gives the suites the built-in model, the same one answering late and
 // never, and a backend that cannot be reached: nothing listens on port 1.
-const config = `upstreams:
+const config = `run_webhooks: {secret: ` + webhookSecret + `, hosts: [127.0.0.1]}
+upstreams:
   - {name: offline, base_url: "builtin://echo", auth: none}
   - {name: delayed, base_url: "builtin://echo?delay=300ms", auth: none}
   - {name: slow, base_url: "builtin://echo?delay=1h", auth: none}
@@ -58,6 +62,7 @@ func startServers(t *testing.T, binary string) []string {
 		"UNDERSTUDY_BASE_URL=" + serve(t, binary, "--config", configFile, "--data", filepath.Join(dir, "open")),
 		"UNDERSTUDY_KEYS_BASE_URL=" + serve(t, binary, "--config", configFile, "--data", keyed, "--auth", "keys"),
 		"UNDERSTUDY_API_KEY=" + strings.TrimSpace(string(key)),
+		"UNDERSTUDY_WEBHOOK_SECRET=" + webhookSecret,
 	}
 }
 

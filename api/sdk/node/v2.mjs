@@ -5,6 +5,7 @@ import './v2-runs.mjs';
 import './v2-stores.mjs';
 import './v2-streams.mjs';
 import './v2-transport.mjs';
+import './v2-webhooks.mjs';
 import { main } from './harness.mjs';
 
 await main();

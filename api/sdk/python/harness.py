@@ -14,6 +14,7 @@ BASE_URL = os.environ["UNDERSTUDY_BASE_URL"]
 ROOT = BASE_URL.removesuffix("/v1")
 KEYS_BASE_URL = os.environ["UNDERSTUDY_KEYS_BASE_URL"]
 API_KEY = os.environ["UNDERSTUDY_API_KEY"]
+WEBHOOK_SECRET = os.environ["UNDERSTUDY_WEBHOOK_SECRET"]
 
 # The models that the driver configures: one that answers after 300 ms, one that
 # never answers, and one whose backend cannot be reached. Every other name is
