@@ -26,7 +26,7 @@ type process struct {
 
 // start starts a child and waits until a line of its output tells its address.
 func start(ctx context.Context, address *regexp.Regexp, command ...string) (*process, error) {
-	child := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // bench itself, and the server that it was told to measure
+	child := exec.CommandContext(ctx, command[0], command[1:]...)
 	child.Env = hermetic()
 	child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
 	child.WaitDelay = 30 * time.Second

@@ -113,7 +113,7 @@ func (p *profiler) fetch(ctx context.Context, path, name string) error {
 // top adds the top of a profile to the summary.
 func (p *profiler) top(ctx context.Context, name string, flags ...string) error {
 	arguments := append(append([]string{"tool", "pprof", "-top", "-nodecount=40"}, flags...), p.binary, p.path(name))
-	command := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // what fetch wrote
+	command := exec.CommandContext(ctx, "go", arguments...)
 	shown, err := command.Output()
 	fmt.Fprintf(p.out, "== %s %v\n%s\n", name, flags, shown)
 	return err

@@ -53,7 +53,7 @@ func (b *bench) poll(ctx context.Context, name string, script []byte, interprete
 	if err := errors.Join(err1, err2, os.WriteFile(path, script, 0o600)); err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, interpreter, path, //nolint:gosec // what sdk-install has installed
+	command := exec.CommandContext(ctx, interpreter, path,
 		server.base, upstream.base+"/"+late, server.assistants[late], strconv.Itoa(b.rounds), module)
 	command.Env = hermetic()
 	var complaint bytes.Buffer

@@ -68,7 +68,7 @@ func newBench(ctx context.Context, s settings) (_ *bench, err error) {
 // build builds the server of this module.
 func build(ctx context.Context, path string, flags ...string) error {
 	arguments := append(append([]string{"build", "-ldflags=-s -w", "-o", path}, flags...), "understudy/cmd/understudy")
-	command := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // a path of our own
+	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the server: %w: %s", err, said)
@@ -100,7 +100,7 @@ func prefixed(ctx context.Context, prefix, command []string) ([]string, error) {
 		return nil, &notMeasured{prefix[0] + " is not installed, which slows the disk"}
 	}
 	try := append(append([]string(nil), prefix...), "true")
-	if said, err := exec.CommandContext(ctx, try[0], try[1:]...).CombinedOutput(); err != nil { //nolint:gosec // slowed
+	if said, err := exec.CommandContext(ctx, try[0], try[1:]...).CombinedOutput(); err != nil {
 		return nil, &notMeasured{fmt.Sprintf("%s cannot slow the disk: %v: %s", prefix[0], err, strings.TrimSpace(string(said)))}
 	}
 	return append(append([]string(nil), prefix...), command...), nil

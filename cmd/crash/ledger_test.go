@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -141,15 +140,4 @@ func TestThread(t *testing.T) {
 			require.Equal(t, c.found, v.found, v.texts)
 		})
 	}
-}
-
-func TestFlat(t *testing.T) {
-	var steady, leaking []sample
-	for n := range 12 {
-		steady = append(steady, sample{rss: 50<<20 + n, heap: 9 << 20, goroutines: 100 + n%3, files: 60})
-		leaking = append(leaking, sample{rss: 50 << 20, heap: 9 << 20, goroutines: 100 + 20*n, files: 60})
-	}
-	require.NoError(t, flat(steady, io.Discard))
-	require.EqualError(t, flat(leaking, io.Discard), "not flat: goroutines from 220 to 300")
-	require.ErrorContains(t, flat(steady[:2], io.Discard), "too few samples")
 }

@@ -10,7 +10,8 @@
 //
 // With -faults it does the same while the disk fails: strace makes some of the
 // server's writes and syncs fail. With -soak nothing is killed; the server must
-// need no more memory, goroutines and files at the end than at the beginning.
+// need no more memory, goroutines and files as time goes on, once its caches are
+// full.
 package main
 
 import (
@@ -55,7 +56,7 @@ func perform(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.IntVar(&s.kills, "kills", 50, "how often the server is killed")
 	flags.IntVar(&s.faults, "faults", 0, "how often the server is started on a disk that fails, and killed")
 	flags.DurationVar(&s.soak, "soak", 0, "instead, how long the server is watched under load")
-	flags.DurationVar(&s.sample, "sample", 30*time.Second, "how often a soaked server is looked at")
+	flags.DurationVar(&s.sample, "sample", 15*time.Second, "how often a soaked server is looked at")
 	flags.IntVar(&s.clients, "clients", 24, "clients at work")
 	flags.BoolVar(&s.timing, "timing", true, "a promise of time that is broken counts; false for a machine that is busy with other things")
 	flags.StringVar(&s.dir, "dir", ".", "directory in which the data directory is made and removed again")

@@ -20,7 +20,7 @@ import (
 // build builds the server of this module.
 func build(ctx context.Context, dir string) (string, error) {
 	path := filepath.Join(dir, "understudy")
-	command := exec.CommandContext(ctx, "go", "build", "-o", path, "understudy/cmd/understudy") //nolint:gosec // a path of our own
+	command := exec.CommandContext(ctx, "go", "build", "-o", path, "understudy/cmd/understudy")
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the server: %w: %s", err, said)
@@ -47,7 +47,7 @@ const linesKept = 40
 func start(wrapper []string, server, data, upstream string) (*process, error) {
 	line := append(append([]string{}, wrapper...), server, "serve", "--listen=127.0.0.1:0", "--data="+data, "--upstream-url="+upstream)
 	p := &process{
-		command: exec.Command(line[0], line[1:]...), //nolint:gosec // the server that it was told to kill
+		command: exec.Command(line[0], line[1:]...),
 		begun:   time.Now(), base: make(chan string, 1), ended: make(chan struct{}), vitals: make(chan string, 1),
 	}
 	p.command.Env = []string{"HOME=" + data, "PATH=" + os.Getenv("PATH")}

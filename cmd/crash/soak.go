@@ -24,22 +24,24 @@ type sample struct {
 	log        int // bytes of the write-ahead log
 }
 
-// figure is one of a sample's figures, and how much of it is no growth: so many
-// percent, and so much beside.
+// figure is one of a sample's figures, and what an hour may add to it at the pace
+// at which it grew: what the samples differ by themselves looks like no more.
 type figure struct {
-	name    string
-	of      func(sample) int
-	percent int
-	beside  int
+	name string
+	of   func(sample) int
+	more int // in percent of its median
 }
 
 var figures = []figure{
-	{"rss", func(s sample) int { return s.rss }, 15, 16 << 20},
-	{"heap", func(s sample) int { return s.heap }, 15, 4 << 20},
-	{"goroutines", func(s sample) int { return s.goroutines }, 10, 20},
-	{"files", func(s sample) int { return s.files }, 10, 10},
-	{"log", func(s sample) int { return s.log }, 0, 64 << 20},
+	{"rss", func(s sample) int { return s.rss }, 25},
+	{"heap", func(s sample) int { return s.heap }, 50},
+	{"goroutines", func(s sample) int { return s.goroutines }, 50},
+	{"files", func(s sample) int { return s.files }, 50},
 }
+
+// mostLog is how long the write-ahead log may become, in bytes. It grows and
+// starts over, and so has no pace.
+const mostLog = 64 << 20
 
 // soak watches a server under load that lasts.
 func soak(ctx context.Context, s settings, dir string, out io.Writer) error {
@@ -80,7 +82,7 @@ func soak(ctx context.Context, s settings, dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.report(out, fmt.Sprintf("soak of %v", s.soak)), flat(samples, out))
+	return errors.Join(c.report(out, fmt.Sprintf("soak of %v", s.soak)), flat(samples, s.sample, out))
 }
 
 func mib(bytes int) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
@@ -125,33 +127,54 @@ func number(text, pattern string) int {
 	return n
 }
 
-// flat compares the last third of the samples with the middle one; in the first
-// the caches fill. The medians decide.
-func flat(samples []sample, out io.Writer) error {
-	third := len(samples) / 3
-	if third == 0 {
-		return errors.New("too few samples to tell; write a longer -soak or a shorter -sample")
+// leastSamples are needed to tell a pace from chance.
+const leastSamples = 20
+
+// flat judges the second half of the samples: in the first the caches fill, of
+// which SQLite's, in 64 MB for each of a few connections, takes longest.
+func flat(samples []sample, every time.Duration, out io.Writer) error {
+	if len(samples) < leastSamples {
+		return fmt.Errorf("%d samples are too few to tell; write a longer -soak or a shorter -sample", len(samples))
 	}
+	warm := samples[len(samples)/2:]
 	var growing, verdicts []string
 	for _, f := range figures {
-		early, late := median(samples[third:2*third], f.of), median(samples[len(samples)-third:], f.of)
-		verdicts = append(verdicts, fmt.Sprintf("%s %+.0f%%", f.name, 100*(float64(late)/float64(max(early, 1))-1)))
-		if late > early+early*f.percent/100+f.beside {
-			growing = append(growing, fmt.Sprintf("%s from %d to %d", f.name, early, late))
+		values := make([]float64, len(warm))
+		for i, s := range warm {
+			values[i] = float64(f.of(s))
+		}
+		more := 100 * pace(values) * float64(time.Hour/every) / max(median(values), 1)
+		verdicts = append(verdicts, fmt.Sprintf("%s %+.0f%%", f.name, more))
+		if more > float64(f.more) {
+			growing = append(growing, fmt.Sprintf("%s by %.0f%% an hour", f.name, more))
+		}
+	}
+	for _, s := range samples {
+		if s.log > mostLog {
+			growing = append(growing, "the log to "+mib(s.log))
+			break
 		}
 	}
 	if growing != nil {
 		return fmt.Errorf("not flat: %s", strings.Join(growing, ", "))
 	}
-	fmt.Fprintf(out, "flat: %s\n", strings.Join(verdicts, ", "))
+	fmt.Fprintf(out, "flat: what an hour would add, as the second half went: %s\n", strings.Join(verdicts, ", "))
 	return nil
 }
 
-func median(samples []sample, of func(sample) int) int {
-	values := make([]int, len(samples))
-	for i, s := range samples {
-		values[i] = of(s)
+// pace is by how much values grow from one to the next: the median of what it is
+// between any two of them (Theil and Sen), which a few strange ones do not change.
+func pace(values []float64) float64 {
+	var slopes []float64
+	for i := range values {
+		for j := range i {
+			slopes = append(slopes, (values[i]-values[j])/float64(i-j))
+		}
 	}
-	slices.Sort(values)
-	return values[len(values)/2]
+	return median(slopes)
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
 }

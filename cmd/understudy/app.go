@@ -144,8 +144,7 @@ func (a *app) start(ctx context.Context) error {
 	}
 	a.stores.Start()
 	a.webhooks.Start()
-	a.tasks.Add(1)
-	go a.tidy()
+	a.tasks.Go(a.tidy)
 	a.tasks.Go(a.sweepTape)
 	return nil
 }
@@ -160,7 +159,6 @@ const tidyInterval = time.Minute
 
 // tidy expires now and then.
 func (a *app) tidy() {
-	defer a.tasks.Done()
 	tick := time.NewTicker(tidyInterval)
 	defer tick.Stop()
 	for {

@@ -306,7 +306,7 @@ func readKeyFile(r *reader, n *yaml.Node, name, example string) Secret {
 	if !ok {
 		return ""
 	}
-	content, err := os.ReadFile(path)
+	content, err := os.ReadFile(path) //nolint:gosec // a path that the operator has configured
 	if err != nil {
 		r.fail(n, "%s: %v; write the name of a file that can be read instead", name, err)
 		return ""

@@ -84,7 +84,7 @@ func (e *engine) acquire() (pdfium.Pool, error) {
 
 func (e *engine) start() error {
 	config := wazero.NewRuntimeConfig().
-		WithMemoryLimitPages(uint32(e.options.MaxMemory / wasmPage)).
+		WithMemoryLimitPages(uint32(e.options.MaxMemory / wasmPage)). //nolint:gosec // WebAssembly has 65,536 pages at most
 		WithCloseOnContextDone(true)
 	if e.options.CacheDir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(e.options.CacheDir)

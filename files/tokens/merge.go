@@ -37,7 +37,7 @@ func load() *vocabulary {
 }
 
 func (v *vocabulary) slot(token string) int {
-	return int(maphash.String(v.seed, token) % uint64(len(v.slots)))
+	return int(maphash.String(v.seed, token) % uint64(len(v.slots))) //nolint:gosec // less than the length of a slice
 }
 
 // none is the rank of what is no token.
@@ -107,10 +107,10 @@ func (m *merger) lengths(lengths []int, piece string) []int {
 func (m *merger) merge(piece string) {
 	m.parts = m.parts[:0]
 	m.heap = m.heap[:0]
-	for i := range int32(len(piece)) {
+	for i := range int32(len(piece)) { //nolint:gosec // maxPiece bytes at most
 		m.parts = append(m.parts, part{previous: i - 1, next: i + 1})
 	}
-	for i := range int32(len(piece)) {
+	for i := range int32(len(piece)) { //nolint:gosec // maxPiece bytes at most
 		m.consider(piece, i)
 	}
 	for len(m.heap) > 0 {

@@ -19,7 +19,7 @@ type rotation struct {
 // newRotation makes the rotation for vectors of a length, the same one in every process.
 func newRotation(dims int) *rotation {
 	r := &rotation{window: 1 << (bits.Len(uint(dims)) - 1)}
-	source := rand.NewPCG(uint64(dims), 0x5bd1e995)
+	source := rand.NewPCG(uint64(dims), 0x5bd1e995) //nolint:gosec // a length
 	scale := float32(1 / math.Sqrt(float64(r.window)))
 	for pass := range r.signs {
 		r.signs[pass] = make([]float32, r.window)

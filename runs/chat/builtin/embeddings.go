@@ -140,7 +140,7 @@ func embed(features []string, dimensions int) []float32 {
 		if bits>>63 == 1 {
 			weight = -weight
 		}
-		sum[bits%uint64(dimensions)] += weight
+		sum[bits%uint64(dimensions)] += weight //nolint:gosec // positive, as the request is checked
 	}
 	for _, feature := range features {
 		add(feature, 1)

@@ -93,7 +93,7 @@ func Fixtures(t testing.TB, dir string) []Fixture {
 	require.NotEmpty(t, files)
 	fixtures := make([]Fixture, len(files))
 	for i, file := range files {
-		raw, err := os.ReadFile(file)
+		raw, err := os.ReadFile(file) //nolint:gosec // what the pattern has found, for tests
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal(raw, &fixtures[i]), file)
 		require.NotNil(t, fixtures[i].Expect, file)
