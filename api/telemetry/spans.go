@@ -87,8 +87,11 @@ func (s *spans) announce(ctx context.Context, run *runs.Run, agent string) runs.
 
 // ended makes the span of a run that has ended, if one was announced.
 func (s *spans) ended(rec *runs.Record) {
+	if s == nil || rec.Trace.Note == "" {
+		return
+	}
 	var n note
-	if s == nil || rec.Trace.Note == "" || json.Unmarshal([]byte(rec.Trace.Note), &n) != nil {
+	if json.Unmarshal([]byte(rec.Trace.Note), &n) != nil {
 		return
 	}
 	ctx := context.Background()

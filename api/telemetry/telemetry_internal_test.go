@@ -3,9 +3,35 @@ package telemetry
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"understudy/assistants"
+	"understudy/files/vectorstores"
+	"understudy/runs"
+	"understudy/runs/chat"
 )
+
+// TestNothingWithoutACollector: contexts stay as they are, nothing is allocated
+// for spans, and nothing is left to be closed.
+func TestNothingWithoutACollector(t *testing.T) {
+	seen := New(Options{Now: time.Now})
+	came := chat.Trace{Parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", State: "a=1"}
+	ctx := chat.WithTrace(t.Context(), came)
+	rec := &runs.Record{Run: &runs.Run{ID: "run_1"}}
+	require.Equal(t, runs.Trace{Trace: came}, seen.Traced(ctx, rec.Run, &assistants.Assistant{}))
+	require.Equal(t, ctx, seen.Under(ctx, rec))
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		_, call := seen.spans.chat(ctx, chat.Request{})
+		call.end(chat.Answer{}, nil)
+		_, end := seen.spans.search(ctx, vectorstores.Find{})
+		end(nil, nil)
+		seen.spans.answered(ctx, rec, nil, time.Time{})
+		seen.spans.ended(rec)
+	}))
+	require.NoError(t, seen.Close(t.Context()))
+}
 
 // TestLabelsAreBounded: clients name models, and could name any number.
 func TestLabelsAreBounded(t *testing.T) {
