@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -24,24 +23,26 @@ const (
 // frameMagic begins every zstd frame, which is how a packed body is known.
 var frameMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
 
-// packing is made once for all databases of the process: an encoder has tables that are best used again. The fastest
-// level finds what there is to find in bodies this short.
-var packing = sync.OnceValue(func() *zstd.Encoder {
+// packing serves all databases of the process: an encoder has tables that are best used again. The fastest level finds
+// what there is to find in bodies this short. It is made when the process starts, and its encoders with it: they wait in
+// a channel, which must not belong to the testing/synctest bubble that happens to be the first to use it.
+var packing = func() *zstd.Encoder {
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(packWindow),
 		zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
 	if err != nil { // the options are constants
 		panic(err)
 	}
+	encoder.EncodeAll(nil, nil)
 	return encoder
-})
+}()
 
-var unpacking = sync.OnceValue(func() *zstd.Decoder {
+var unpacking = func() *zstd.Decoder {
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(mostUnpacked))
 	if err != nil { // the options are constants
 		panic(err)
 	}
 	return decoder
-})
+}()
 
 // pack returns a body as it is stored: compressed when that is shorter. What looks like a frame before is compressed
 // whatever its length, so that every frame is one of ours. It is never nil, which would be stored as NULL.
@@ -50,7 +51,7 @@ func pack(body []byte) []byte {
 	if len(body) < leastPacked && !disguised {
 		return append([]byte{}, body...)
 	}
-	if packed := packing().EncodeAll(body, make([]byte, 0, len(body)/4+64)); disguised || len(packed) < len(body) {
+	if packed := packing.EncodeAll(body, make([]byte, 0, len(body)/4+64)); disguised || len(packed) < len(body) {
 		return packed
 	}
 	return body
@@ -61,7 +62,7 @@ func unpack(stored []byte) ([]byte, error) {
 	if !bytes.HasPrefix(stored, frameMagic) {
 		return stored, nil
 	}
-	body, err := unpacking().DecodeAll(stored, nil)
+	body, err := unpacking.DecodeAll(stored, nil)
 	if err != nil {
 		return nil, fmt.Errorf("unpack a body of the tape: %w", err)
 	}
