@@ -37,6 +37,8 @@ type Options struct {
 	Upstreams    Upstreams // nil = nothing is handed on
 	Webhooks     Webhooks  // nil = nobody is told of runs
 
+	// Adopt has unknown thread ids of a path come to life as empty threads.
+	Adopt bool
 	// Quotes has citations carry the passages they cite, whether or not a client
 	// asks for them.
 	Quotes bool

@@ -63,6 +63,7 @@ func report(line string) {
 
 // settings are how a test's server differs from the usual one.
 type settings struct {
+	adopt       bool // unknown threads
 	keys        bool
 	metrics     string // the token of /metrics
 	spans       string // the collector they go to; "" = there are none
@@ -185,7 +186,7 @@ func assemble(t testing.TB, o settings) *testServer {
 			Store: stored, Engine: engine, Assistants: assistantService, Threads: db, Files: stores, Models: served, Now: time.Now,
 		}),
 		Files: fileService, Uploads: uploads.NewService(db, blobs, time.Now), VectorStores: stores, Models: served, Upstreams: client, Webhooks: told, Answers: db,
-		RequestsPerMinute: o.perMinute, BodyMemory: o.bodies,
+		Adopt: o.adopt, RequestsPerMinute: o.perMinute, BodyMemory: o.bodies,
 		AnyHost: o.anyHost, CORSOrigins: o.corsOrigins, Telemetry: seen, MetricsToken: o.metrics,
 		Ready: db.Ping, Version: "test", Logger: logger, Now: time.Now,
 	}

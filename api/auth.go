@@ -45,6 +45,9 @@ func (s *server) authenticated(h handler) http.HandlerFunc {
 		if err := c.checkIDs(); err != nil {
 			return err
 		}
+		if err := s.adopt(c); err != nil {
+			return err
+		}
 		return h(c)
 	})
 }

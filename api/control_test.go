@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -121,4 +122,35 @@ func TestExpiresIn(t *testing.T) {
 	}
 	s.call("POST", "/v1/threads/runs", `{"assistant_id":"`+a+`"}`, "Understudy-Expires-In", "31d").refused(400, "Understudy-Expires-In", "invalid_value")
 	s.call("POST", "/v1/threads/runs", `{"assistant_id":"`+a+`","metadata":{"x.expires_in":"0"}}`).refused(400, "metadata.x.expires_in", "invalid_value")
+}
+
+// TestAdopt: an application's old thread ids come to life, on whatever route.
+func TestAdopt(t *testing.T) {
+	s := newServer(t, settings{adopt: true, keys: true})
+	mine, theirs := s.newKey("mine"), s.newKey("theirs")
+	a := mine.post("/v1/assistants", `{"model":"m","instructions":"hi"}`).text("id")
+	for i, use := range []func(path string){
+		func(path string) {
+			requireShape(t, mine.get(path).body, threadKeys, map[string]string{"metadata": "{}", "tool_resources": "{}"})
+		},
+		func(path string) { require.Empty(t, mine.get(path+"/messages").ids()) },
+		func(path string) { mine.post(path+"/messages", `{"role":"user","content":"hi"}`) },
+		func(path string) { mine.settle(mine.post(path+"/runs", `{"assistant_id":"`+a+`"}`)) },
+		func(path string) { mine.post(path, `{"metadata":{"a":"b"}}`) },
+		func(path string) { mine.call("GET", path+"/messages/msg_old", "").refused(404, "", "") },
+	} {
+		path := "/v1/threads/thread_Old" + string(rune('A'+i))
+		use(path)
+		mine.get(path)
+		require.Contains(t, theirs.call("GET", path, "").refused(404, "", ""), "No thread found")
+		mine.delete(path)
+		mine.call("GET", path, "").refused(404, "", "")
+		theirs.call("GET", path, "").refused(404, "", "")
+	}
+	for _, id := range []string{"thread_", "thread_a%20b", "thread_a%2Fb", "thread_" + strings.Repeat("x", 65)} {
+		mine.call("GET", "/v1/threads/"+id, "").refused(404, "", "")
+	}
+	mine.call("GET", "/v1/threads/asst_1", "").refused(400, "thread_id", "invalid_value")
+	require.Empty(t, mine.get("/v1/threads").ids())
+	newServer(t, settings{}).call("GET", "/v1/threads/thread_OldA", "").refused(404, "", "")
 }

@@ -19,6 +19,15 @@ func (s *server) createThread(c *call) error {
 	return c.json(s.Threads.Create(c.r.Context(), c.project, id, create))
 }
 
+// adopt makes the thread that a path names, if it is unknown and the server is to
+// know the threads of another one.
+func (s *server) adopt(c *call) error {
+	if id := c.id("thread_id"); s.Adopt && id != "" {
+		return s.Threads.Adopt(c.r.Context(), c.project, id)
+	}
+	return nil
+}
+
 // listThreads is what the hosted API never had: threads, newest first, those
 // that carry every metadata[key]=value of the query.
 func (s *server) listThreads(c *call) error {

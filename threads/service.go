@@ -21,6 +21,8 @@ type Store interface {
 	UpdateThread(ctx context.Context, project, id string, update func(*Thread)) (json.RawMessage, error)
 	DeleteThread(ctx context.Context, project, id string) error
 	Threads(ctx context.Context, project string, q Query) (wire.List, error)
+	// AdoptThread adds the thread unless its id was ever used, by whatever project.
+	AdoptThread(ctx context.Context, project string, t *Thread) error
 	// ForkThread answers wire.ErrNotFound when the point where the copy is to end
 	// does not exist.
 	ForkThread(ctx context.Context, project string, f Fork) (json.RawMessage, error)

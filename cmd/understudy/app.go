@@ -110,6 +110,7 @@ func (a *app) wire(config Config) {
 		Answers:      a.db,
 		Upstreams:    a.chat,
 		Relay:        config.Relay,
+		Adopt:        config.Adopt,
 		Quotes:       config.FileSearch.Quotes,
 		Hop:          a.hop,
 		AnyHost:      config.openToAll(),

@@ -60,6 +60,7 @@ type Config struct {
 	FileSearch   FileSearch
 	Limits       Limits
 	Tape         Tape
+	Adopt        bool // unknown thread ids come to life
 	LogFormat    LogFormat
 	Webhooks     Webhooks
 	Recordings   Recordings
@@ -87,8 +88,8 @@ func (c Config) String() string {
 	for i, u := range c.Upstreams {
 		upstreams[i] = u.String()
 	}
-	return fmt.Sprintf("file=%q listen=%s data=%q durability=%s auth=%s cors_origins=%v upstreams=[%s] models=%d models_strict=%t relay=%v file_search=%s limits=%s tape=%s webhooks=%s log_format=%s",
-		c.File, c.Listen, c.Data, c.Durability, c.Auth, c.CORSOrigins, strings.Join(upstreams, ", "), len(c.Models), c.ModelsStrict, c.Relay, c.FileSearch, c.Limits, c.Tape, c.Webhooks, c.LogFormat)
+	return fmt.Sprintf("file=%q listen=%s data=%q durability=%s auth=%s cors_origins=%v upstreams=[%s] models=%d models_strict=%t relay=%v file_search=%s limits=%s tape=%s adopt=%t webhooks=%s log_format=%s",
+		c.File, c.Listen, c.Data, c.Durability, c.Auth, c.CORSOrigins, strings.Join(upstreams, ", "), len(c.Models), c.ModelsStrict, c.Relay, c.FileSearch, c.Limits, c.Tape, c.Adopt, c.Webhooks, c.LogFormat)
 }
 
 // GoString keeps %#v as silent about keys as String.
@@ -152,6 +153,7 @@ func loadConfig(flags ServeFlags, getenv func(string) string) (Config, error) {
 		Limits:       file.limits,
 		Webhooks:     file.webhooks,
 		Tape:         defaultTape,
+		Adopt:        file.adopt,
 	}
 	if file.tape != nil {
 		c.Tape = *file.tape

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strconv"
 	"sync"
 
 	"understudy/runs/chat"
@@ -178,6 +179,7 @@ func (a *app) reload(config Config, err error) {
 		{"tape", a.config.Tape.String(), config.Tape.String()},
 		{"record", a.config.Recordings.Record, config.Recordings.Record},
 		{"replay", a.config.Recordings.Replay, config.Recordings.Replay},
+		{"adopt", strconv.FormatBool(a.config.Adopt), strconv.FormatBool(config.Adopt)},
 		{"log_format", string(a.config.LogFormat), string(config.LogFormat)},
 	} {
 		if c.old != c.now {

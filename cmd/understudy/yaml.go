@@ -25,6 +25,7 @@ type configFile struct {
 	durability   setting
 	auth         setting
 	logFormat    setting
+	adopt        bool
 	corsOrigins  []string
 	upstreams    []Upstream
 	models       []chat.Mapping
@@ -106,6 +107,7 @@ func (c *configFile) read(r *reader, n *yaml.Node) {
 		"replay":        r.setting(&c.replay, "replay", "tests/recordings"),
 		"record_ignore": func(n *yaml.Node) { c.readIgnored(r, n) },
 		"limits":        func(n *yaml.Node) { c.limits = readLimits(r, n) },
+		"adopt":         func(n *yaml.Node) { c.adopt = r.oneOf(n, "adopt", "off", "empty") == "empty" },
 		"tape":          func(n *yaml.Node) { c.tape = new(readTape(r, n)) },
 	})
 }

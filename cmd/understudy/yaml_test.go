@@ -23,8 +23,8 @@ func TestFileMistakes(t *testing.T) {
 		{"data: a\nlisten: 127.0.0.1:1\ndata: b", `3: configuration: "data" was written already on line 1; write it once instead`},
 		{"liste: x", `1: configuration: unknown key "liste"; write listen instead`},
 		{"model:\n  a: b", `1: configuration: unknown key "model"; write models instead`},
-		{"color: red", `1: configuration: unknown key "color"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, record, record_ignore, relay, replay, run_webhooks, tape, upstreams or webhooks instead`},
-		{"<<: {data: x}", `1: configuration: unknown key "<<"; write auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, record, record_ignore, relay, replay, run_webhooks, tape, upstreams or webhooks instead`},
+		{"color: red", `1: configuration: unknown key "color"; write adopt, auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, record, record_ignore, relay, replay, run_webhooks, tape, upstreams or webhooks instead`},
+		{"<<: {data: x}", `1: configuration: unknown key "<<"; write adopt, auth, cors_origins, data, durability, file_search, image_hosts, limits, listen, log_format, metrics, models, models_strict, record, record_ignore, relay, replay, run_webhooks, tape, upstreams or webhooks instead`},
 
 		// Single settings.
 		{"listen: 8080", `1: listen: expected text, found a number; write it in quotes, as "8080", instead`},
@@ -71,6 +71,7 @@ func TestFileMistakes(t *testing.T) {
 		{"limits: {answers: 1MiB}", `1: answers: "1MiB" is not a size of 32MiB or more, in MiB or GiB; write answers: 512MiB instead`},
 		{"limits: {bodies: 64}", `1: bodies: "64" is not a size of 32MiB or more, in MiB or GiB; write bodies: 256MiB instead`},
 
+		{"adopt: all", `1: adopt: "all" is unknown; write off or empty instead`},
 		{"tape: on", `1: tape: expected a map, found text; write tape: {keep: 30d} or tape: off instead`},
 		{"tape: {kept: 5d}", `1: tape: unknown key "kept"; write keep instead`},
 		{"tape: {keep: 30}", `1: keep: "30" is not a time of a second or more, in days or hours; write keep: 30d, or keep: forever, instead`},

@@ -105,6 +105,25 @@ func (s *suite) forks() {
 	require.Equal(s, whole, timeline, "the origin does not see what is done with a fork")
 }
 
+// adoption gives threads to ids that nobody has ever used.
+func (s *suite) adoption() {
+	old := &threads.Thread{ID: "thread_old", Object: "thread", CreatedAt: made.Unix()}
+	deleted := s.thread()
+	require.NoError(s, s.DeleteThread(s.Context(), ours, deleted.ID))
+	for range 2 {
+		require.NoError(s, s.AdoptThread(s.Context(), ours, old))
+		require.NoError(s, s.AdoptThread(s.Context(), theirs, old), "another project's is left alone")
+		same(s, old)(s.Thread(s.Context(), ours, old.ID))
+		missing(s)(s.Thread(s.Context(), theirs, old.ID))
+		require.NoError(s, s.AdoptThread(s.Context(), ours, deleted))
+		missing(s)(s.Thread(s.Context(), ours, deleted.ID))
+	}
+	s.message(old.ID, "on it goes")
+	recent, err := s.RecentMessages(s.Context(), old.ID, 0, 9)
+	require.NoError(s, err)
+	require.Len(s, recent, 1)
+}
+
 // forksRefused asks for forks that cannot be.
 func (s *suite) forksRefused() {
 	f := s.forkable()
