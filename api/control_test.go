@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -153,4 +154,62 @@ func TestAdopt(t *testing.T) {
 	mine.call("GET", "/v1/threads/asst_1", "").refused(400, "thread_id", "invalid_value")
 	require.Empty(t, mine.get("/v1/threads").ids())
 	newServer(t, settings{}).call("GET", "/v1/threads/thread_OldA", "").refused(404, "", "")
+}
+
+// TestEditAndRewind takes messages back; what they were can still be read.
+func TestEditAndRewind(t *testing.T) {
+	s := newServer(t, settings{})
+	path, a, run := s.busy()
+	require.Contains(t, s.call("POST", path+"/rewind", `{"to":"`+s.get(path + "/messages").ids()[0]+`"}`).refused(400, "", ""), "while a run "+run.text("id")+" is active")
+	call := run.text("required_action.submit_tool_outputs.tool_calls.0.id")
+	s.settle(s.post(path+"/runs/"+run.text("id")+"/submit_tool_outputs", `{"tool_outputs":[{"tool_call_id":"`+call+`","output":"found it"}]}`))
+	ids := s.get(path + "/messages?order=asc").ids()
+	question, answer := ids[0], s.get(path+"/messages/"+ids[1])
+
+	edited := s.post(path+"/messages/"+question+"/edit", `{"content":"another question"}`)
+	requireShape(t, edited.body, messageKeys, map[string]string{"id": `"` + question + `"`, "content": `[{"type":"text","text":{"value":"another question","annotations":[]}}]`})
+	require.Equal(t, string(edited.body), string(s.get(path+"/messages/"+question).body))
+	require.Equal(t, ids, s.get(path+"/messages?order=asc").ids())
+
+	thread := s.post(path+"/rewind", `{"to":"`+question+`"}`)
+	require.Equal(t, string(thread.body), string(s.get(path).body))
+	require.Equal(t, []string{question}, s.get(path+"/messages").ids())
+	require.Empty(t, s.get(path+"/messages?after="+answer.text("id")+"&order=asc").ids(), "it is a cursor still")
+	s.call("GET", path+"/messages/"+answer.text("id"), "").refused(404, "", "")
+	require.Equal(t, "completed", s.get(path+"/runs/"+run.text("id")).text("status"), "a run is history, too, and stays")
+
+	next := s.settle(s.post(path+"/runs", `{"assistant_id":"`+a+`","tool_choice":"none"}`))
+	sent, err := json.Marshal(s.get(path + "/runs/" + next.text("id") + "/context").at("model_calls.0.request.messages"))
+	require.NoError(t, err)
+	tape := string(sent)
+	require.Contains(t, tape, "another question")
+	for _, gone := range []string{"first", "found it"} {
+		require.NotContains(t, tape, gone, "the model is not told of it")
+	}
+
+	history := s.get(path + "/history")
+	requireShape(t, history.body, listKeys, map[string]string{"has_more": "false"})
+	require.Equal(t, []any{"rewound", "edited"}, []any{history.at("data.0.reason"), history.at("data.1.reason")})
+	require.Equal(t, answer.at("content"), history.at("data.0.message.content"))
+	require.Equal(t, "first", history.text("data.1.message.content.0.text.value"))
+	require.Regexp(t, `^ver_`, history.ids()[0])
+	require.Equal(t, history.ids()[1:], s.get(path+"/history?message_id="+question).ids())
+	require.Equal(t, history.ids()[1:], s.get(path+"/history?limit=1&after="+history.ids()[0]).ids())
+
+	s.delete(path + "/messages/" + answer.text("id"))
+	s.call("DELETE", path+"/messages/"+answer.text("id"), "").refused(404, "", "")
+	require.Equal(t, history.ids()[1:], s.get(path+"/history").ids(), "what is deleted is gone for good")
+	again := s.post(path+"/messages/"+question+"/edit", `{"content":[{"type":"text","text":"a third"}],"rewind":true}`)
+	require.Equal(t, []string{again.text("id")}, s.get(path+"/messages").ids())
+	require.Len(t, s.get(path+"/history").ids(), 3)
+
+	for body, param := range map[string]string{`{}`: "to", `{"to":"run_1"}`: "to", `{"to":1}`: "to"} {
+		require.Equal(t, param, s.call("POST", path+"/rewind", body).text("error.param"))
+	}
+	s.call("POST", path+"/rewind", `{"to":"msg_none"}`).refused(404, "", "")
+	s.call("POST", path+"/messages/"+question+"/edit", `{"rewind":true}`).refused(400, "content", "missing_required_parameter")
+	s.call("POST", path+"/messages/"+question+"/edit", `{"content":"x","role":"user"}`).refused(400, "role", "unknown_parameter")
+	s.call("POST", path+"/messages/"+question, `{"content":"x"}`).refused(400, "content", "unknown_parameter")
+	s.call("GET", "/v1/threads/thread_none/history", "").refused(404, "", "")
+	s.call("GET", path+"/history?after=ver_none", "").refused(400, "after", "invalid_value")
 }

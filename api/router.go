@@ -121,6 +121,7 @@ func (s *server) assistantsAPI() []route {
 		{"GET", "/threads/{thread_id}/messages/{message_id}", s.getMessage},
 		{"POST", "/threads/{thread_id}/messages/{message_id}", s.modifyMessage},
 		{"DELETE", "/threads/{thread_id}/messages/{message_id}", s.deleteMessage},
+		{"POST", "/threads/{thread_id}/messages/{message_id}/edit", s.editMessage},
 		{"GET", "/threads/{thread_id}/messages/{message_id}/files", s.listMessageFiles},
 		{"GET", "/threads/{thread_id}/messages/{message_id}/files/{file_id}", s.getMessageFile},
 
@@ -131,6 +132,8 @@ func (s *server) assistantsAPI() []route {
 		{"POST", "/threads/{thread_id}", s.modifyThread},
 		{"DELETE", "/threads/{thread_id}", s.deleteThread},
 		{"POST", "/threads/{thread_id}/fork", s.forkThread},
+		{"POST", "/threads/{thread_id}/rewind", s.rewindThread},
+		{"GET", "/threads/{thread_id}/history", s.listHistory},
 
 		{"POST", "/assistants", s.createAssistant},
 		{"GET", "/assistants", s.listAssistants},

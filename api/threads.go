@@ -89,6 +89,36 @@ func (s *server) forkThread(c *call) error {
 	return c.json(s.Threads.Fork(c.r.Context(), c.project, c.id("thread_id"), after))
 }
 
+// rewindThread takes everything behind a message out of a thread; listHistory
+// shows it.
+func (s *server) rewindThread(c *call) error {
+	to, err := read(c, threads.ReadRewind)
+	if err != nil {
+		return err
+	}
+	return c.json(s.Threads.Rewind(c.r.Context(), c.project, c.id("thread_id"), to))
+}
+
+func (s *server) editMessage(c *call) error {
+	edit, err := read(c, threads.ReadEdit)
+	if err != nil {
+		return err
+	}
+	return c.json(s.Threads.EditMessage(c.r.Context(), c.project, c.id("thread_id"), c.id("message_id"), edit))
+}
+
+func (s *server) listHistory(c *call) error {
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
+	query, err := c.query()
+	if err != nil {
+		return err
+	}
+	return c.json(s.Threads.History(c.r.Context(), c.project, c.id("thread_id"), query.Get("message_id"), page))
+}
+
 func (s *server) createMessage(c *call) error {
 	onBusy, err := c.onBusy()
 	if err != nil {

@@ -71,6 +71,7 @@ var archived = []archivedTable{
 		reset: map[string]any{"lease_owner": "", "lease_until": int64(0)},
 	},
 	{kind: "thread.run.step", table: "steps", key: []string{"id"}, order: "run_id, seq", body: true, parent: "thread", parentID: "thread_id"},
+	{kind: "thread.message.version", table: "message_versions", key: []string{"id"}, order: "seq", renumber: true, body: true, parent: "thread", parentID: "thread_id"},
 	{kind: "thread.queued", table: "thread_queue", key: []string{"id"}, order: "thread_id, seq", parent: "thread", parentID: "thread_id"},
 	{kind: "model_call", table: "model_calls", key: []string{"run_id", "seq"}, order: "run_id, seq", parent: "thread", parentID: "thread_id"},
 	{kind: "prompt_message", table: "prompt_messages", key: []string{"thread_id", "hash"}, order: "thread_id, hash", unowned: true, parent: "thread", parentID: "thread_id"},

@@ -138,7 +138,14 @@ func (db *DB) UpdateMessage(ctx context.Context, project, threadID, id string, c
 // DeleteMessage implements threads.Store.
 func (db *DB) DeleteMessage(ctx context.Context, project, threadID, id string) error {
 	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
+		had, err := dropVersions(tx, project, threadID, id)
+		if err != nil {
+			return err
+		}
 		in, _, err := findMessage(tx, project, threadID, id)
+		if had && errors.Is(err, wire.ErrNotFound) { // a rewind took it out of the thread
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -34,6 +34,7 @@ const (
 	filesTable      table = "files"
 	messagesTable   table = "messages"
 	queueTable      table = "thread_queue"
+	versionsTable   table = "message_versions"
 
 	vectorStoresTable table = "vector_stores"
 	batchesTable      table = "vector_store_batches"

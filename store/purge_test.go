@@ -13,7 +13,7 @@ import (
 )
 
 // threadTables are the tables whose rows belong to a thread.
-var threadTables = []string{"thread_queue", "messages", "steps", "model_calls", "prompt_messages", "runs", "webhook_deliveries"}
+var threadTables = []string{"message_versions", "thread_queue", "messages", "steps", "model_calls", "prompt_messages", "runs", "webhook_deliveries"}
 
 // fill makes a thread with something in each of threadTables.
 func fill(t *testing.T, db *DB, id string, messages int) {
@@ -24,6 +24,7 @@ func fill(t *testing.T, db *DB, id string, messages int) {
 	}
 	_, err := db.CreateThread(t.Context(), "p", &threads.Thread{ID: id}, first, nil)
 	require.NoError(t, err)
+	write(t, db, fmt.Sprintf("INSERT INTO message_versions (thread_id, project_id, id, message_id, body) VALUES ('%[1]s', 'p', 'ver_%[1]s', 'msg_x', '{}')", id))
 	write(t, db, fmt.Sprintf("INSERT INTO thread_queue (thread_id, seq, project_id, id, tokens) VALUES ('%[1]s', 1, 'p', 'msg_%[1]s', 1)", id))
 	r := &runs.Run{ID: "run_" + id, ThreadID: id, Status: runs.Completed}
 	_, err = db.CreateRun(t.Context(), "p", runs.NewRun{Run: r, Notices: []*runs.Notice{{ID: "evt_" + id, Payload: json.RawMessage(`{}`)}}})
@@ -59,7 +60,7 @@ func TestDeletedThreadIsPurged(t *testing.T) {
 	db := reopen(t, Options{Dir: t.TempDir(), Durability: Normal})
 	fill(t, db, "thread_a", 2*purgeBatch)
 	fill(t, db, "thread_b", 2)
-	full := map[string]int{"thread_queue": 1, "messages": 2, "steps": 2, "model_calls": 2, "prompt_messages": 2, "runs": 1, "webhook_deliveries": 1}
+	full := map[string]int{"message_versions": 1, "thread_queue": 1, "messages": 2, "steps": 2, "model_calls": 2, "prompt_messages": 2, "runs": 1, "webhook_deliveries": 1}
 	require.Equal(t, full, rowsOf(t, db, "thread_b"), "the tape keeps a message once")
 
 	require.NoError(t, db.DeleteThread(t.Context(), "p", "thread_a"))

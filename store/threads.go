@@ -210,6 +210,7 @@ func (db *DB) PurgeThreads(ctx context.Context) error {
 // purges remove a batch each; every table is clustered by the key they select.
 var purges = []string{
 	"DELETE FROM thread_queue WHERE thread_id = $1 AND seq IN (SELECT seq FROM thread_queue WHERE thread_id = $1 LIMIT $2)",
+	"DELETE FROM message_versions WHERE seq IN (SELECT seq FROM message_versions WHERE thread_id = $1 LIMIT $2)",
 	"DELETE FROM messages WHERE thread_id = $1 AND seq IN (SELECT seq FROM messages WHERE thread_id = $1 LIMIT $2)",
 	"DELETE FROM steps WHERE id IN (SELECT s.id FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.thread_id = $1 LIMIT $2)",
 	"DELETE FROM steps WHERE id IN (SELECT id FROM steps WHERE run_id = 'fork_' || $1 LIMIT $2)",

@@ -55,7 +55,7 @@ func usedFiles(r Reader, project string) (map[string]bool, error) {
 	for _, id := range attached {
 		used[id] = true
 	}
-	for _, table := range []table{assistantsTable, threadsTable, messagesTable} {
+	for _, table := range []table{assistantsTable, threadsTable, messagesTable, queueTable, versionsTable} {
 		rows, err := r.Query("SELECT body FROM "+string(table)+" WHERE project_id = $1 AND body LIKE '%\"file-%'", project)
 		if err != nil {
 			return nil, err

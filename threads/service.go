@@ -38,7 +38,14 @@ type Store interface {
 	// Message and what changes messages find those that wait as well.
 	Message(ctx context.Context, project, threadID, id string) (json.RawMessage, error)
 	UpdateMessage(ctx context.Context, project, threadID, id string, update func(*Message)) (json.RawMessage, error)
+	// DeleteMessage removes what the history has of the message as well.
 	DeleteMessage(ctx context.Context, project, threadID, id string) error
+	// ReviseThread answers the thread, and its message as it is then. It answers a
+	// *BusyError when a run of the thread is active, and ErrTooLong.
+	ReviseThread(ctx context.Context, project string, r Revision) (thread, message json.RawMessage, err error)
+	// Versions lists what revisions took out of a thread, of one message when
+	// messageID is set.
+	Versions(ctx context.Context, project, threadID, messageID string, page wire.Page) (wire.List, error)
 	// Messages lists a thread's messages, those of one run when runID is set.
 	Messages(ctx context.Context, project, threadID, runID string, page wire.Page) (wire.List, error)
 }

@@ -18,3 +18,15 @@ CREATE TABLE thread_queue (
     body       TEXT,
     PRIMARY KEY (thread_id, seq)
 );
+
+-- What edits and rewinds took out of threads, as it is shown; message_id is the message's, whose row stays with a null
+-- body after a rewind.
+CREATE TABLE message_versions (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    thread_id  TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    id         TEXT NOT NULL UNIQUE,
+    message_id TEXT NOT NULL,
+    body       TEXT NOT NULL
+);
+CREATE INDEX message_versions_by_thread ON message_versions (thread_id, seq);

@@ -56,6 +56,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Store) {
 		{"a deleted thread takes everything with it", (*suite).threadDeletion},
 		{"threads are forked", (*suite).forks},
 		{"forks that cannot be", (*suite).forksRefused},
+		{"threads are edited and rewound", (*suite).revisions},
 		{"unknown threads are adopted", (*suite).adoption},
 		{"hidden forks", (*suite).hiddenForks},
 		{"runs are replayed", (*suite).replays},
