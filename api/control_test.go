@@ -213,3 +213,27 @@ func TestEditAndRewind(t *testing.T) {
 	s.call("GET", "/v1/threads/thread_none/history", "").refused(404, "", "")
 	s.call("GET", path+"/history?after=ver_none", "").refused(400, "after", "invalid_value")
 }
+
+// TestSearchThreads finds conversations by what was said in them.
+func TestSearchThreads(t *testing.T) {
+	s := newServer(t, settings{})
+	ids := make([]string, 3)
+	for i, text := range []string{"Where is my parcel?", "The parcel has come, the parcel is here", "Something else"} {
+		ids[i] = s.post("/v1/threads", `{"metadata":{"user":"`+string(rune('a'+i))+`"},"messages":[{"role":"user","content":"`+text+`"}]}`).text("id")
+	}
+	found := s.get("/v1/threads?q=parcel")
+	requireShape(t, found.body, listKeys, map[string]string{"has_more": "false"})
+	require.ElementsMatch(t, ids[:2], found.ids())
+	first := found.ids()[0]
+	object, err := json.Marshal(found.at("data.0"))
+	require.NoError(t, err)
+	require.Contains(t, string(object), `"x_matches":[{"message_id":"`+s.get("/v1/threads/" + first + "/messages").ids()[0]+`","snippet":"`)
+	page := s.get("/v1/threads?q=parcel&limit=1")
+	require.Equal(t, true, page.at("has_more"))
+	require.Equal(t, found.ids()[1:], s.get("/v1/threads?q=parcel&limit=1&after="+first).ids())
+	require.Equal(t, ids[:1], s.get("/v1/threads?q=parcel&metadata[user]=a").ids())
+	require.Empty(t, s.get("/v1/threads?q=").ids())
+	require.Empty(t, s.get("/v1/threads?q=nothing").ids())
+	s.call("GET", "/v1/threads?q="+strings.Repeat("x", 513), "").refused(400, "q", "invalid_value")
+	s.call("GET", "/v1/threads?q=parcel&after=thread_none", "").refused(400, "after", "invalid_value")
+}

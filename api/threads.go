@@ -39,7 +39,15 @@ func (s *server) listThreads(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(s.Threads.List(c.r.Context(), c.project, threads.Query{Page: page, Metadata: metadata}))
+	query, err := c.query()
+	if err != nil {
+		return err
+	}
+	wanted := threads.Query{Page: page, Metadata: metadata}
+	if query.Has("q") {
+		return c.json(s.Threads.Search(c.r.Context(), c.project, query.Get("q"), wanted))
+	}
+	return c.json(s.Threads.List(c.r.Context(), c.project, wanted))
 }
 
 // metadataFilter reads metadata[key]=value from the query.

@@ -83,6 +83,7 @@ const storeFileKind = "vector_store.file"
 var notArchived = []string{
 	"answers", "keys", "uploads", "upload_parts",
 	"webhook_deliveries",
+	"message_terms", "threads_indexed", // made by searches
 	"chunk_files", "chunk_stores", "chunk_terms", "chunk_vectors", "chunks", // see ChunksKind
 	"goose_db_version",
 }

@@ -47,8 +47,9 @@ type DB struct {
 	tape        tape
 	assistants  *assistantCache
 	queues      queues
-	lock        *flock.Flock // nil when the database is shared
-	close       func() error // Close's work, done once
+	indexing    chan struct{} // has a value while a search reads threads into the full-text index
+	lock        *flock.Flock  // nil when the database is shared
+	close       func() error  // Close's work, done once
 }
 
 // Open opens the database in options.Dir, creating or upgrading it as needed, and holds the directory until Close: no
@@ -111,7 +112,7 @@ func prepareDir(dir string) (string, error) {
 
 func open(ctx context.Context, dir string, options Options, mayMigrate bool, kept *tails, known *assistantCache) (*DB, error) {
 	path := filepath.Join(dir, databaseFile)
-	db := &DB{tails: kept, assistants: known}
+	db := &DB{indexing: make(chan struct{}, 1), tails: kept, assistants: known}
 	if err := db.connect(ctx, path, options, mayMigrate); err != nil {
 		return nil, errors.Join(explain(path, err), db.disconnect())
 	}

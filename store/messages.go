@@ -154,6 +154,9 @@ func (db *DB) DeleteMessage(ctx context.Context, project, threadID, id string) e
 			return err
 		}
 		tx.onCommit(func(db *DB) { db.tails.forget(threadID) })
+		if err := forgetIndexed(tx, threadID); err != nil {
+			return err
+		}
 		_, err = tx.Exec("UPDATE messages SET body = NULL, state = NULL, tokens = 0 WHERE id = $1", id)
 		return err
 	})

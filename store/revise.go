@@ -27,6 +27,9 @@ func (db *DB) ReviseThread(ctx context.Context, project string, r threads.Revisi
 			return err
 		}
 		tx.onCommit(func(db *DB) { db.tails.forget(r.ThreadID) })
+		if err := forgetIndexed(tx, r.ThreadID); err != nil {
+			return err
+		}
 		revision := revision{Revision: r, tx: tx, project: project, ids: wire.MinterOf(ctx)}
 		if r.Rewind {
 			if err := revision.rewind(); err != nil {

@@ -51,6 +51,9 @@ func (db *DB) Thread(ctx context.Context, project, id string) (json.RawMessage, 
 // UpdateThread implements threads.Store.
 func (db *DB) UpdateThread(ctx context.Context, project, id string, change func(*threads.Thread)) (body json.RawMessage, err error) {
 	err = db.change(ctx, &body, func(_ context.Context, tx *Tx) error {
+		if err := forgetIndexed(tx, id); err != nil {
+			return err
+		}
 		body, err = update(tx, threadsTable, project, id, change)
 		return err
 	})
@@ -176,6 +179,9 @@ func (db *DB) DeleteThread(ctx context.Context, project, id string) error {
 		gone = append(gone, id)
 		for _, id := range gone {
 			tx.onCommit(func(db *DB) { db.tails.forget(id) })
+			if err := forgetIndexed(tx, id); err != nil {
+				return err
+			}
 			if err := threadsTable.remove(tx, project, id); err != nil {
 				return err
 			}

@@ -30,3 +30,16 @@ CREATE TABLE message_versions (
     body       TEXT NOT NULL
 );
 CREATE INDEX message_versions_by_thread ON message_versions (thread_id, seq);
+
+-- The full text of threads, made by their searches as far as it is wanting. In message_terms, the rows from
+-- number * 2^24 on are a thread's: its metadata, and from 1 on its messages by their seq, as far as upto. A null
+-- thread_id means that the thread has changed, and its rows have yet to be removed.
+CREATE TABLE threads_indexed (
+    number    INTEGER PRIMARY KEY AUTOINCREMENT,
+    thread_id TEXT UNIQUE,
+    upto      INTEGER NOT NULL
+);
+CREATE INDEX threads_indexed_to_purge ON threads_indexed (number) WHERE thread_id IS NULL;
+CREATE VIRTUAL TABLE message_terms USING fts5(
+    terms, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2 categories 'L* N* M*'"
+);

@@ -57,6 +57,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Store) {
 		{"threads are forked", (*suite).forks},
 		{"forks that cannot be", (*suite).forksRefused},
 		{"threads are edited and rewound", (*suite).revisions},
+		{"threads are searched", (*suite).search},
 		{"unknown threads are adopted", (*suite).adoption},
 		{"hidden forks", (*suite).hiddenForks},
 		{"runs are replayed", (*suite).replays},
