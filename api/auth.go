@@ -45,7 +45,7 @@ func (s *server) authenticated(h handler) http.HandlerFunc {
 		if err := c.checkIDs(); err != nil {
 			return err
 		}
-		if err := s.adopt(c); err != nil {
+		if err := s.adopt(r.Context(), c); err != nil {
 			return err
 		}
 		return h(c)

@@ -97,9 +97,11 @@ type route struct {
 }
 
 // api is the list of the API's routes.
-func (s *server) api() []route { return append(s.assistantsAPI(), s.vectorStoresAPI()...) }
+func (s *server) api() []route {
+	return slices.Concat(s.threadsAPI(), s.assistantsAPI(), s.vectorStoresAPI())
+}
 
-func (s *server) assistantsAPI() []route {
+func (s *server) threadsAPI() []route {
 	return []route{
 		{"POST", "/threads/{thread_id}/runs", s.createRun},
 		{"GET", "/threads/{thread_id}/runs", s.listRuns},
@@ -134,7 +136,11 @@ func (s *server) assistantsAPI() []route {
 		{"POST", "/threads/{thread_id}/fork", s.forkThread},
 		{"POST", "/threads/{thread_id}/rewind", s.rewindThread},
 		{"GET", "/threads/{thread_id}/history", s.listHistory},
+	}
+}
 
+func (s *server) assistantsAPI() []route {
+	return []route{
 		{"POST", "/assistants", s.createAssistant},
 		{"GET", "/assistants", s.listAssistants},
 		{"GET", "/assistants/{assistant_id}", s.getAssistant},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"strings"
 
 	"understudy/api/wire"
@@ -21,9 +22,9 @@ func (s *server) createThread(c *call) error {
 
 // adopt makes the thread that a path names, if it is unknown and the server is to
 // know the threads of another one.
-func (s *server) adopt(c *call) error {
+func (s *server) adopt(ctx context.Context, c *call) error {
 	if id := c.id("thread_id"); s.Adopt && id != "" {
-		return s.Threads.Adopt(c.r.Context(), c.project, id)
+		return s.Threads.Adopt(ctx, c.project, id)
 	}
 	return nil
 }

@@ -133,9 +133,11 @@ func named(m *threads.Message) []string {
 // is removed is overwritten; the write-ahead log still has it until Close. No server may use the database.
 func (db *DB) EraseThreads(ctx context.Context, list []ErasedThread) error {
 	err := db.Write(ctx, func(_ context.Context, tx *Tx) error {
-		for _, statement := range []string{"PRAGMA secure_delete = ON", "DELETE FROM answers",
+		for _, statement := range []string{
+			"PRAGMA secure_delete = ON", "DELETE FROM answers",
 			// The next search reads the threads that are left anew.
-			"INSERT INTO message_terms (message_terms) VALUES ('delete-all')", "DELETE FROM threads_indexed"} {
+			"INSERT INTO message_terms (message_terms) VALUES ('delete-all')", "DELETE FROM threads_indexed",
+		} {
 			if _, err := tx.Exec(statement); err != nil {
 				return err
 			}

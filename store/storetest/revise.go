@@ -13,7 +13,7 @@ import (
 // revisions edit messages and rewind a thread, and find what it held.
 func (s *suite) revisions() {
 	ctx := s.Context()
-	f := s.forkable()
+	f, other := s.forkable(), s.thread().ID
 	id := f.thread.ID
 	to, behind := f.messages[1], f.messages[2:]
 	for _, revise := range []func() error{
@@ -22,7 +22,7 @@ func (s *suite) revisions() {
 			return err
 		},
 		func() error {
-			_, _, err := s.ReviseThread(ctx, ours, threads.Revision{ThreadID: s.thread().ID, MessageID: to.ID, Rewind: true})
+			_, _, err := s.ReviseThread(ctx, ours, threads.Revision{ThreadID: other, MessageID: to.ID, Rewind: true})
 			return err
 		},
 		func() error { _, err := s.Versions(ctx, theirs, id, "", wire.Page{Limit: 9}); return err },
@@ -54,7 +54,24 @@ func (s *suite) revisions() {
 	require.NoError(s, err)
 	require.Equal(s, int64(5), recent[0].Seq, "what was taken out keeps its place")
 
-	list, err := s.Versions(ctx, ours, id, "", wire.Page{Limit: 9, Asc: true})
+	s.versions(id, behind, to)
+	s.missing(s.DeleteMessage(ctx, theirs, id, behind[0].ID))
+	for _, m := range []*threads.Message{behind[0], to, more} {
+		require.NoError(s, s.DeleteMessage(ctx, ours, id, m.ID))
+		s.missing(s.DeleteMessage(ctx, ours, id, m.ID))
+	}
+	list, err := s.Versions(ctx, ours, id, "", wire.Page{Limit: 9})
+	require.NoError(s, err)
+	require.Len(s, list.Items, 1, "what is deleted is gone for good")
+	r := s.run(id, runs.Queued)
+	_, _, err = s.ReviseThread(ctx, ours, threads.Revision{ThreadID: id, MessageID: f.messages[0].ID, Rewind: true})
+	s.busy(err, r.ID)
+}
+
+// versions looks for two messages that were rewound and one that was edited.
+func (s *suite) versions(id string, behind []*threads.Message, to *threads.Message) {
+	s.Helper()
+	list, err := s.Versions(s.Context(), ours, id, "", wire.Page{Limit: 9, Asc: true})
 	require.NoError(s, err)
 	require.Len(s, list.Items, 3)
 	for i, want := range []struct {
@@ -66,19 +83,7 @@ func (s *suite) revisions() {
 		require.Equal(s, threads.Version{ID: list.Items[i].ID, Object: "thread.message.version", CreatedAt: made.Unix(), Reason: want.reason, Message: v.Message}, v)
 		same(s, want.message)(v.Message, nil)
 	}
-	list, err = s.Versions(ctx, ours, id, to.ID, wire.Page{Limit: 9})
+	list, err = s.Versions(s.Context(), ours, id, to.ID, wire.Page{Limit: 9})
 	require.NoError(s, err)
 	require.Len(s, list.Items, 1)
-
-	s.missing(s.DeleteMessage(ctx, theirs, id, behind[0].ID))
-	for _, m := range []*threads.Message{behind[0], to, more} {
-		require.NoError(s, s.DeleteMessage(ctx, ours, id, m.ID))
-		s.missing(s.DeleteMessage(ctx, ours, id, m.ID))
-	}
-	list, err = s.Versions(ctx, ours, id, "", wire.Page{Limit: 9})
-	require.NoError(s, err)
-	require.Len(s, list.Items, 1, "what is deleted is gone for good")
-	r := s.run(id, runs.Queued)
-	_, _, err = s.ReviseThread(ctx, ours, threads.Revision{ThreadID: id, MessageID: f.messages[0].ID, Rewind: true})
-	s.busy(err, r.ID)
 }
