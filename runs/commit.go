@@ -11,11 +11,11 @@ import (
 	"understudy/runs/chat"
 )
 
-// How long a commit is tried again while the store is unavailable: the model's
-// answer is paid for, and asking again costs more than waiting.
+// How often a commit is tried again while the store is unavailable, for as long as
+// that takes: the model's answer is paid for, and nobody else could go on.
 const (
 	firstRetry = 100 * time.Millisecond
-	lastRetry  = 8 * time.Second
+	lastRetry  = time.Second
 )
 
 // commit writes change together with what update makes of the run as it is
@@ -48,7 +48,7 @@ func (d *driver) commit(change *Change, update func(*Record) error) error {
 		})
 	}
 	err := advance()
-	for wait := firstRetry; errors.Is(err, wire.ErrUnavailable) && wait <= lastRetry && d.pause(wait); wait *= 2 {
+	for wait := firstRetry; errors.Is(err, wire.ErrUnavailable) && d.pause(wait); wait = min(2*wait, lastRetry) {
 		err = advance()
 	}
 	if err == nil {

@@ -181,7 +181,9 @@ func (e *Engine) sweep() {
 		case <-e.wake:
 		case <-tick.C:
 			if now := e.now(); now.Sub(renewed) >= renewEvery {
-				e.renew()
+				if !e.renew() {
+					continue
+				}
 				renewed = now
 			}
 			expired = e.mustLook()
@@ -292,7 +294,10 @@ func (e *Engine) enterClaimed(records []*Record) []*live {
 	return entered
 }
 
-func (e *Engine) renew() {
+// renew reports whether the leases of the live runs were extended. While the store
+// is away it is to be tried on: a run whose lease has ended would be taken for
+// one that nobody drives as soon as the store is back.
+func (e *Engine) renew() bool {
 	e.mu.Lock()
 	ids := make([]string, 0, len(e.live))
 	for id := range e.live {
@@ -300,11 +305,13 @@ func (e *Engine) renew() {
 	}
 	e.mu.Unlock()
 	if len(ids) == 0 {
-		return
+		return true
 	}
-	if err := e.store.Extend(e.ctx, e.owner, ids, e.now().Add(leaseTime)); err != nil && e.ctx.Err() == nil {
+	err := e.store.Extend(e.ctx, e.owner, ids, e.now().Add(leaseTime))
+	if err != nil && e.ctx.Err() == nil && !errors.Is(err, wire.ErrUnavailable) {
 		e.logger.Error("renewing leases", "error", err)
 	}
+	return err == nil
 }
 
 // launch drives a run that was just committed with the lease of l, begun when
