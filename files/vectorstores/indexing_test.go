@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -327,6 +328,34 @@ func TestPollsAreHeldForAWhileOnly(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, string(body), `"in_progress"`)
 		require.Equal(t, 10*time.Second, time.Since(began))
+	})
+}
+
+// failingPurge is a store whose first purge fails.
+type failingPurge struct {
+	vectorstores.Store
+	tried chan time.Time
+}
+
+func (s *failingPurge) PurgeVectorStores(ctx context.Context) error {
+	s.tried <- time.Now()
+	if len(s.tried) == 1 {
+		return wire.ErrUnavailable
+	}
+	return s.Store.PurgeVectorStores(ctx)
+}
+
+func TestFailedPurgeIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(t)
+		failing := &failingPurge{w.db, make(chan time.Time, 10)}
+		stores := vectorstores.NewService(vectorstores.Options{Store: failing, Files: w.files, Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+		stores.Start()
+		time.Sleep(5 * time.Minute)
+		stores.Stop()
+		require.Len(t, failing.tried, 2, "at the start, and once more")
+		first := <-failing.tried
+		require.Equal(t, time.Minute, (<-failing.tried).Sub(first))
 	})
 }
 

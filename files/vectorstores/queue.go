@@ -132,16 +132,23 @@ func (q *queue) release(w *Work) {
 	delete(q.inHand, w.Seq)
 }
 
+// purgeAgain is when a purge that failed is tried again.
+const purgeAgain = time.Minute
+
 // purge removes what is gone, whenever something may have gone.
 func (q *queue) purge() {
+	var again <-chan time.Time
 	for {
 		select {
 		case <-q.purging:
+		case <-again:
 		case <-q.ctx.Done():
 			return
 		}
+		again = nil
 		if err := q.service.Store.PurgeVectorStores(q.ctx); err != nil && !errors.Is(err, context.Canceled) {
-			q.service.Logger.Error("removing what deleted vector stores held", "error", err)
+			q.service.Logger.Error("removing what deleted vector stores held; it will be tried again", "error", err)
+			again = time.After(purgeAgain)
 		}
 	}
 }
