@@ -79,6 +79,7 @@ type settings struct {
 	bodies      int              // bytes of large bodies in memory
 	limits      runs.Limits
 	webhooks    webhooks.Config
+	retries     int // of model calls
 }
 
 // testServer is a whole Understudy: a database file, the engine, a model and the API.
@@ -154,7 +155,7 @@ func assemble(t testing.TB, o settings) *testServer {
 		model = o.model
 	}
 	client, err := chat.New(chat.Config{
-		Upstreams:    []chat.Upstream{{Name: "test", BaseURL: "test://model", MaxRetries: -1}},
+		Upstreams:    []chat.Upstream{{Name: "test", BaseURL: "test://model", MaxRetries: cmp.Or(o.retries, -1)}},
 		Models:       []chat.Mapping{{Pattern: "known", Target: "test/known"}},
 		ModelsStrict: o.strict,
 		Schemes:      map[string]http.RoundTripper{"test": chat.HandlerTransport(model)},

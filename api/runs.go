@@ -26,6 +26,10 @@ func (s *server) startRun(c *call, threadID string, decode func(*wire.Object, wi
 	if err != nil {
 		return err
 	}
+	dry, err := c.isDryRun()
+	if err != nil {
+		return err
+	}
 	create, err := read(c, decode)
 	if err != nil {
 		return err
@@ -43,11 +47,29 @@ func (s *server) startRun(c *call, threadID string, decode func(*wire.Object, wi
 	if create.Webhook, err = s.ownWebhook(c.r); err != nil {
 		return err
 	}
+	if dry {
+		c.keep = nil // it can be asked again, and the same key is still good for the run itself
+		return c.json(s.Runs.DryRun(c.r.Context(), c.project, threadID, create))
+	}
 	if create.Stream && c.receipt != nil {
 		c.receipt.Render = startOfStream(create.Texts, create.Thread != nil)
 	}
 	body, watch, err := s.Runs.Create(c.r.Context(), c.project, threadID, create)
 	return s.answer(c, cancels, body, watch, err)
+}
+
+// dryRunHeader asks for what a run would send instead of the run.
+const dryRunHeader = "Understudy-Dry-Run"
+
+func (c *call) isDryRun() (bool, error) {
+	switch value := c.r.Header.Get(dryRunHeader); value {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, wire.InvalidValue(dryRunHeader, "Invalid '%s': '%s'. Expected 'true' or 'false'.", dryRunHeader, value)
+	}
 }
 
 func (s *server) listRuns(c *call) error {
@@ -133,15 +155,7 @@ func (s *server) getStep(c *call) error {
 // getContext shows the tape of a run: each model call as it was sent and
 // answered. The hosted API had no such route.
 func (s *server) getContext(c *call) error {
-	calls, err := s.Runs.ModelCalls(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id"))
-	if calls == nil {
-		calls = []*runs.ModelCall{}
-	}
-	return c.json(struct {
-		Object string            `json:"object"`
-		RunID  string            `json:"run_id"`
-		Calls  []*runs.ModelCall `json:"model_calls"`
-	}{"thread.run.context", c.id("run_id"), calls}, err)
+	return c.json(s.Runs.Context(c.r.Context(), c.project, c.id("thread_id"), c.id("run_id")))
 }
 
 // What can be included: the texts of file_search results, and in citations, as

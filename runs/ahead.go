@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"understudy/runs/chat"
+	"understudy/threads"
 )
 
 // ahead is the first model call of a run, which begins while the run's row is
@@ -161,9 +162,7 @@ func (s *Service) callFirst(rec *Record, n *NewRun, l *live) (*ahead, *Outlook) 
 		}
 		upcoming.stored = seen
 	}
-	for i, m := range n.Messages {
-		upcoming.messages = append(upcoming.messages, &MessageRecord{Message: m, Seq: firstUpcoming + int64(i), Tokens: m.CountTokens()})
-	}
+	upcoming.add(n.Messages)
 	own := *rec // the run goes on to be changed while the model is called
 	own.Run = shallow(n.Run)
 	return s.engine.callAhead(l, &own, upcoming), seen
@@ -177,6 +176,13 @@ const firstUpcoming = math.MaxInt64 / 2
 type upcoming struct {
 	stored   History          // nil = the thread comes with the run
 	messages []*MessageRecord // that come with the run, oldest first
+}
+
+// add puts the messages that come with the run behind those that are stored.
+func (u *upcoming) add(messages []*threads.Message) {
+	for i, m := range messages {
+		u.messages = append(u.messages, &MessageRecord{Message: m, Seq: firstUpcoming + int64(i), Tokens: m.CountTokens()})
+	}
 }
 
 // RecentMessages implements History.

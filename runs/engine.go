@@ -18,6 +18,8 @@ import (
 // Model answers model calls; *chat.Client is one.
 type Model interface {
 	Complete(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error)
+	// Render makes the request that Complete would send, and asks nobody.
+	Render(ctx context.Context, req chat.Request) (chat.Exchange, error)
 	// ContextWindow is the model's, in tokens of prompt and answer together.
 	ContextWindow(model string) int
 	// UpstreamOf names the upstream that is asked first for model, which is

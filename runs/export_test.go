@@ -77,3 +77,8 @@ func (l *Log) BreakOff() { l.breakOff() }
 
 // CompareWords is compareWords.
 var CompareWords = compareWords
+
+// CountOrigins counts one request of a run.
+func CountOrigins(run *Run, request []byte) Origins {
+	return originCounter{run: run, counted: map[string]int{}}.count(request)
+}

@@ -126,8 +126,8 @@ func (d *driver) ask(ctx context.Context) error {
 		memory = d.ahead.memory
 	}
 	defer memory.Release() // when the answer is stored
-	answer, dropped, err := d.complete(ctx, memory)
-	call := newModelCall(d.turn.number, dropped, answer, lastError(err))
+	answer, truncated, err := d.complete(ctx, memory)
+	call := newModelCall(d.turn.number, truncated, answer, lastError(err))
 	switch _, modelFailed := errors.AsType[*chat.Error](err); {
 	case err == nil:
 		return d.settle(answer, call)
@@ -172,19 +172,22 @@ func (d *driver) interrupted(cause error, call *ModelCall) error {
 
 // complete calls the model. A prompt that overflows the model's window is
 // shortened and sent again as long as truncation may still drop something.
-func (d *driver) complete(ctx context.Context, memory *chat.Share) (chat.Answer, int, error) {
+func (d *driver) complete(ctx context.Context, memory *chat.Share) (chat.Answer, Truncated, error) {
 	run := d.rec.Run
 	budget, hard := d.rec.promptBudget(d.engine.model.ContextWindow(run.Model))
 	for {
 		p, answer, err := d.call(ctx, budget, hard, memory)
+		if len(d.turn.overflowed) > 0 {
+			p.truncated = p.truncated.shrunk()
+		}
 		failure, failed := errors.AsType[*chat.Error](err)
 		if failed {
 			answer = failure.Partial
 		}
 		if !failed || !failure.Overflow || run.Truncation.Type != truncateAuto || !p.shrinkable {
-			return answer, p.dropped, err
+			return answer, p.truncated, err
 		}
-		d.turn.overflowed = append(d.turn.overflowed, newModelCall(d.turn.number, p.dropped, answer, lastError(err)))
+		d.turn.overflowed = append(d.turn.overflowed, newModelCall(d.turn.number, p.truncated, answer, lastError(err)))
 		budget = p.tokens * 2 / 3
 	}
 }

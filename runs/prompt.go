@@ -22,8 +22,8 @@ type Images interface {
 // prompt is what the model is sent of a thread.
 type prompt struct {
 	messages   []chat.Message
-	tokens     int  // estimated
-	dropped    int  // messages known to be left out by truncation
+	tokens     int // estimated
+	truncated  Truncated
 	shrinkable bool // a smaller budget would leave out more
 
 	searches []*filesearch.Search // in it, and of the runs before; oldest first
@@ -82,6 +82,7 @@ type window struct {
 	newest  []entry
 	kept    int  // messages of other runs and users kept so far
 	full    bool // something had to be left out
+	last    bool // because of last_messages
 	dropped int
 }
 
@@ -93,7 +94,9 @@ func (w *window) must(e entry) bool { return e.runID() == w.run.ID || w.kept == 
 func (w *window) offer(e entry) {
 	must := w.must(e)
 	if w.full || !must && (w.budget < e.tokens(w.run) || w.limited()) {
-		w.full = true
+		if !w.full {
+			w.full, w.last = true, w.limited()
+		}
 		if e.message != nil {
 			w.dropped++
 		}
@@ -198,8 +201,9 @@ func (p prompter) build(ctx context.Context, project string, run *Run, budget in
 		return prompt{}, errPromptTooLong
 	}
 	out.tokens += budget - out.tokens - w.budget
-	out.dropped, out.shrinkable = w.dropped, w.kept > 1
-	for _, e := range w.timeline() {
+	sent := w.timeline()
+	out.truncated, out.shrinkable = w.truncated(sent, budget, out.tokens, hard), w.kept > 1
+	for _, e := range sent {
 		var err error
 		if out.messages, err = p.add(ctx, project, run, out.messages, e); err != nil {
 			return prompt{}, err

@@ -97,7 +97,7 @@ func TestWindows(t *testing.T) {
 			list, err := w.runs.List(w.ctx, project, thread, everything)
 			require.NoError(t, err)
 			call := w.calls(decodeAll[runs.Run](t, list)[0])[0]
-			require.Equal(t, tc.dropped, call.Dropped > 0)
+			require.Equal(t, tc.dropped, call.Truncation.Messages > 0)
 		})
 	}
 }

@@ -50,13 +50,22 @@ func (s *script) Complete(ctx context.Context, req chat.Request, sink chat.Sink)
 	}
 	started := time.Now()
 	answer, err := next(ctx, req, sink)
-	sent, _ := json.Marshal(map[string]any{"model": req.Model, "messages": req.Messages}) // they encode
-	exchange := chat.Exchange{Upstream: "script", Model: req.Model, Request: sent, Response: []byte(answer.Text), Status: 200, Started: started, Ended: time.Now()}
+	exchange := chat.Exchange{Upstream: "script", Model: req.Model, Request: rendered(req), Response: []byte(answer.Text), Status: 200, Started: started, Ended: time.Now()}
 	answer.Exchange = exchange
 	if failure, ok := err.(*chat.Error); ok { //nolint:errorlint // turns answer it unwrapped
 		failure.Partial.Exchange = exchange
 	}
 	return answer, err
+}
+
+func (s *script) Render(_ context.Context, req chat.Request) (chat.Exchange, error) {
+	return chat.Exchange{Upstream: "script", Model: req.Model, Request: rendered(req), Started: time.Now(), Ended: time.Now()}, nil
+}
+
+// rendered is what a request looks like on the tape.
+func rendered(req chat.Request) []byte {
+	sent, _ := json.Marshal(map[string]any{"model": req.Model, "messages": req.Messages}) // they encode
+	return sent
 }
 
 func (s *script) ContextWindow(string) int {

@@ -186,6 +186,7 @@ type Store interface {
 
 	EngineStore
 	History
+	Past
 }
 
 // EngineStore is what the engine needs; it sees all projects.
@@ -233,4 +234,11 @@ type History interface {
 	// ToolSteps reads the tool_calls steps of the thread whose After is at
 	// least since and below before, oldest first.
 	ToolSteps(ctx context.Context, threadID string, since, before int64) ([]*StepRecord, error)
+}
+
+// Past tells of messages that a prompt left out.
+type Past interface {
+	// MessagesBefore counts the messages of a thread that are older than the named
+	// one, "" for all there are, and names the oldest and the newest of them.
+	MessagesBefore(ctx context.Context, threadID, messageID string) (n int, first, last string, err error)
 }

@@ -21,7 +21,7 @@ type ModelCall struct {
 	EndedAt    time.Time       `json:"ended_at"`
 	Usage      Usage           `json:"usage"`
 	Error      *LastError      `json:"error"`
-	Dropped    int             `json:"dropped_messages"` // left out of the prompt by truncation
+	Truncation Truncated       `json:"truncation"`
 	Request    json.RawMessage `json:"request"`
 	Response   Transcript      `json:"response"` // the raw body, possibly an event stream
 
@@ -67,12 +67,12 @@ func (t *Transcript) UnmarshalText(text []byte) error {
 
 // newModelCall records an exchange; it is called once per model call, whether
 // it succeeded or not.
-func newModelCall(turn, dropped int, answer chat.Answer, failure *LastError) *ModelCall {
+func newModelCall(turn int, truncated Truncated, answer chat.Answer, failure *LastError) *ModelCall {
 	x := answer.Exchange
 	call := &ModelCall{
 		Turn: turn, Upstream: x.Upstream, Model: x.Model, Status: x.Status, Retries: retriesOf(x.Retries),
 		StartedAt: x.Started, EndedAt: x.Ended, Usage: usageOf(answer.Usage), Error: failure,
-		Dropped: dropped, Request: x.Request, Response: x.Response,
+		Truncation: truncated, Request: x.Request, Response: x.Response,
 	}
 	if !x.FirstToken.IsZero() {
 		call.FirstToken = &x.FirstToken

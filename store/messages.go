@@ -203,6 +203,15 @@ func (db *DB) RecentMessages(ctx context.Context, threadID string, before int64,
 	return messages, err
 }
 
+// MessagesBefore implements runs.Past.
+func (db *DB) MessagesBefore(ctx context.Context, threadID, messageID string) (n int, first, last string, err error) {
+	const older = `FROM messages WHERE thread_id = $1 AND body IS NOT NULL
+		AND ($2 = '' OR seq < (SELECT m.seq FROM messages m WHERE m.id = $2 AND m.thread_id = $1))`
+	err = db.QueryRow(ctx, "SELECT COUNT(*), COALESCE((SELECT id "+older+" ORDER BY seq LIMIT 1), ''), COALESCE((SELECT id "+older+" ORDER BY seq DESC LIMIT 1), '') "+older,
+		threadID, messageID).Scan(&n, &first, &last)
+	return n, first, last, err
+}
+
 // readMessages is RecentMessages from the database.
 func (db *DB) readMessages(ctx context.Context, threadID string, before int64, limit int) ([]*runs.MessageRecord, error) {
 	rows, err := db.Query(ctx, `SELECT seq, turn, tokens, state, body FROM messages

@@ -16,15 +16,16 @@ func (m *Message) CountTokens() int {
 	for _, p := range m.Content {
 		switch {
 		case p.ImageFile != nil:
-			n += imageTokens(p.ImageFile.Detail)
+			n += ImageTokens(p.ImageFile.Detail)
 		case p.ImageURL != nil:
-			n += imageTokens(p.ImageURL.Detail)
+			n += ImageTokens(p.ImageURL.Detail)
 		}
 	}
 	return n
 }
 
-func imageTokens(detail string) int {
+// ImageTokens estimates what an image of a detail costs in a prompt.
+func ImageTokens(detail string) int {
 	if detail == "low" {
 		return lowDetailTokens
 	}

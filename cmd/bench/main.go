@@ -45,6 +45,7 @@ type section struct {
 
 var sections = []section{
 	{"speed", "Speed, durability full, the tape on", rowsOfSpeed},
+	{"tape", "The tape of model calls, durability full", rowsOfTape},
 	{"retrieval", "Retrieval from vector stores, 1,536 dimensions, 20 hits, one search at a time", rowsOfRetrieval},
 }
 

@@ -21,9 +21,10 @@ var ways = []string{plain, steady, silent, late, marked}
 var readyLine = regexp.MustCompile(`msg="understudy is ready".* base_url=(\S+)`)
 
 // serve starts a server on a data directory, with a command in front of it that
-// may be none, and with an assistant for each way of the upstream.
-func (b *bench) serve(ctx context.Context, prefix []string, durability, data string) (*server, error) {
-	s, err := b.launch(ctx, prefix, durability, data)
+// may be none, and with an assistant for each way of the upstream. More is
+// written into its configuration.
+func (b *bench) serve(ctx context.Context, prefix []string, durability, data string, more ...string) (*server, error) {
+	s, err := b.launch(ctx, prefix, durability, data, more...)
 	if err != nil {
 		return nil, err
 	}
@@ -47,8 +48,8 @@ func (s *server) hire() error {
 }
 
 // launch starts a server, which the caller stops.
-func (b *bench) launch(ctx context.Context, prefix []string, durability, data string) (*server, error) {
-	config, err := b.configuration()
+func (b *bench) launch(ctx context.Context, prefix []string, durability, data string, more ...string) (*server, error) {
+	config, err := b.configuration(more...)
 	if err != nil {
 		return nil, err
 	}
@@ -66,14 +67,15 @@ func (b *bench) launch(ctx context.Context, prefix []string, durability, data st
 	return &server{process: p, assistants: map[string]string{}}, nil
 }
 
-// configuration writes the configuration of all servers.
-func (b *bench) configuration() (path string, err error) {
+// configuration writes the configuration of all servers, and more of one. A
+// server has read it when it is ready.
+func (b *bench) configuration(more ...string) (path string, err error) {
 	upstream, err := b.upstream()
 	if err != nil {
 		return "", err
 	}
 	var text strings.Builder
-	text.WriteString("limits: {runs: 8192}\nupstreams:\n")
+	text.WriteString(strings.Join(more, "") + "limits: {runs: 8192}\nupstreams:\n")
 	for _, way := range ways {
 		fmt.Fprintf(&text, "  - {name: %s, base_url: \"%s/%[1]s\", auth: none, max_concurrent: 4096}\n", way, upstream.base)
 	}

@@ -11,8 +11,11 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/sashabaranov/go-openai"
 	"github.com/stretchr/testify/require"
+
+	"understudy/store"
 )
 
 // testSecrets gives the server secrets of every kind, has backends quote them,
@@ -57,6 +60,17 @@ upstreams:
 			t.Helper()
 			c.refuse(t, http.StatusOK, quoting)
 		}, openai.RunStatusFailed},
+		"Refused at length.": {func(t *testing.T, c *modelCall) {
+			t.Helper()
+			c.refuse(t, http.StatusForbidden, strings.Repeat(quoting, 100))
+		}, openai.RunStatusFailed},
+		"Answered with keys.": {func(t *testing.T, c *modelCall) {
+			t.Helper()
+			for range 50 {
+				c.chunk(t, fmt.Sprintf(`{"provider":%q,"gateway":%q}`, inFile, inHead), "null")
+			}
+			c.reply(t, "Fine.")
+		}, openai.RunStatusCompleted},
 		"Answered.": {func(t *testing.T, c *modelCall) { t.Helper(); c.reply(t, "Fine.") }, openai.RunStatusCompleted},
 	} {
 		thread := s.thread(t, words)
@@ -114,6 +128,53 @@ upstreams:
 	}
 	require.Empty(t, s.stdout.String(), "the log goes to standard error")
 	requireSecretFiles(t, data, inFile, inHead, inURL, key)
+	requireSecretRows(t, data, inFile, inHead, inURL, key)
+}
+
+// requireSecretRows looks for secrets in all that the database has, compressed
+// or not.
+func requireSecretRows(t *testing.T, data string, secrets ...string) {
+	t.Helper()
+	db, err := store.OpenShared(t.Context(), store.Options{Dir: data})
+	require.NoError(t, err)
+	defer db.Close()
+	decoder, err := zstd.NewReader(nil)
+	require.NoError(t, err)
+	defer decoder.Close()
+	frames := 0
+	require.NoError(t, db.View(t.Context(), func(r store.Reader) error {
+		for _, table := range readColumn(t, r, "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'") {
+			for _, column := range readColumn(t, r, "SELECT name FROM pragma_table_info('"+table+"')") {
+				for _, value := range readColumn(t, r, `SELECT CAST("`+column+`" AS BLOB) FROM "`+table+`" WHERE "`+column+`" IS NOT NULL`) {
+					if strings.HasPrefix(value, "\x28\xb5\x2f\xfd") {
+						unpacked, err := decoder.DecodeAll([]byte(value), nil)
+						require.NoError(t, err)
+						value = string(unpacked)
+						frames++
+					}
+					for _, secret := range secrets {
+						require.NotContains(t, value, secret, "%s.%s", table, column)
+					}
+				}
+			}
+		}
+		return nil
+	}))
+	require.GreaterOrEqual(t, frames, 2, "the two long answers are compressed")
+}
+
+func readColumn(t *testing.T, r store.Reader, query string) (values []string) {
+	t.Helper()
+	rows, err := r.Query(query)
+	require.NoError(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var value []byte
+		require.NoError(t, rows.Scan(&value))
+		values = append(values, string(value))
+	}
+	require.NoError(t, rows.Err())
+	return values
 }
 
 // checkUpstreams runs the check against an upstream that refuses every call with

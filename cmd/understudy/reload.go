@@ -94,6 +94,13 @@ func (b *backends) Complete(ctx context.Context, req chat.Request, sink chat.Sin
 	return client.Complete(ctx, req, sink)
 }
 
+// Render implements runs.Model.
+func (b *backends) Render(ctx context.Context, req chat.Request) (chat.Exchange, error) {
+	client, end := b.begin()
+	defer end()
+	return client.Render(ctx, req)
+}
+
 // ContextWindow implements runs.Model.
 func (b *backends) ContextWindow(model string) int {
 	client, end := b.begin()

@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -58,10 +57,7 @@ func (c *Client) upstream(name string) *Upstream {
 // The error is an *Error, or the cause of the context's end. With an error,
 // the Answer is what there was, with the record of the last exchange.
 func (c *Client) Complete(ctx context.Context, req Request, sink Sink) (Answer, error) {
-	targets, err := c.RouteTo(req.Upstream, req.Model)
-	if unknown, ok := errors.AsType[*UnknownUpstreamError](err); ok { // taken from the configuration since the run was made
-		return Answer{}, &Error{Code: ServerError, Message: unknown.Error()}
-	}
+	targets, err := c.targets(req)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -90,7 +90,7 @@ func (s *suite) tape() {
 	for i, request := range requests {
 		call := &runs.ModelCall{
 			Turn: i + 1, Upstream: "u", Model: "m", Status: 200, Retries: runs.Retries{{Upstream: "u", Model: "m", Status: 503, Error: "busy", StartedAt: made.UTC(), Waited: 0.5}}, StartedAt: made.UTC(), FirstToken: &first,
-			EndedAt: made.Add(2 * time.Second).UTC(), Usage: runs.Usage{TotalTokens: i}, Dropped: 3,
+			EndedAt: made.Add(2 * time.Second).UTC(), Usage: runs.Usage{TotalTokens: i}, Truncation: runs.Truncated{Messages: 3, Reason: new("overflow"), Budget: 9, Estimated: 8, Since: new("msg_7")},
 			Response: runs.Transcript("data: {\"x\":\"\xff\"}\n\n"),
 		}
 		if request != "" {
