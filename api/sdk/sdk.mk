@@ -33,7 +33,7 @@ test-sdk: ## Run the official SDKs, unmodified, against the built server; instal
 	@$(MAKE) --no-print-directory --keep-going sdk-install || echo "NOTICE: not every SDK could be installed"
 	@mkdir -p $(SDK_DIR)
 	@status=0; \
-	SDK_DIR=$(SDK_DIR) CGO_ENABLED=0 $(GO) test -tags sdk -count=1 -timeout 9m -v -run '^TestSDK$$' ./api/sdk >$(SDK_DIR)/test.log 2>&1 || status=$$?; \
-	if [ $$status = 0 ]; then grep '^suite ' $(SDK_DIR)/test.log; else grep -v '^sdk: ' $(SDK_DIR)/test.log; fi; \
+	SDK_DIR=$(SDK_DIR) CGO_ENABLED=0 $(GO) test -tags sdk -count=1 -timeout 9m -v -run '^Test(SDK|Replay)$$' ./api/sdk >$(SDK_DIR)/test.log 2>&1 || status=$$?; \
+	if [ $$status = 0 ]; then grep -E '^(suite|replay) ' $(SDK_DIR)/test.log; else grep -v '^sdk: ' $(SDK_DIR)/test.log; fi; \
 	grep '^sdk: ' $(SDK_DIR)/test.log; \
 	exit $$status

@@ -111,7 +111,9 @@ func TestSDK(t *testing.T) {
 					failed.Add(1)
 					t.Fatal(err)
 				}
-				p, f := s.run(t, command, root, binary)
+				start := time.Now()
+				p, f := s.run(t, command, root, startServers(t, binary))
+				fmt.Fprintf(os.Stdout, "suite %s: %d passed, %d failed, %.1f s\n", s.name, p, f, time.Since(start).Seconds())
 				passed.Add(p)
 				failed.Add(f)
 			})
@@ -124,12 +126,11 @@ func TestSDK(t *testing.T) {
 // of openai-go included.
 const suiteTimeout = 4 * time.Minute
 
-// run runs the suite's command against servers of its own and counts its cases. A suite that ends without
+// run runs the suite's command against the servers and counts its cases. A suite that ends without
 // its last line, or without any case, is one failure.
-func (s suite) run(t *testing.T, command []string, root, binary string) (passed, failed int64) {
+func (s suite) run(t *testing.T, command []string, root string, servers servers) (passed, failed int64) {
 	t.Helper()
-	env := append(hermetic(), startServers(t, binary)...)
-	start := time.Now()
+	env := append(hermetic(), servers.environment()...)
 	ctx, cancel := context.WithTimeout(t.Context(), suiteTimeout)
 	defer cancel()
 	run := exec.CommandContext(ctx, command[0], command[1:]...)
@@ -140,7 +141,6 @@ func (s suite) run(t *testing.T, command []string, root, binary string) (passed,
 	if failed == 0 && (err != nil || passed == 0) {
 		failed = 1
 	}
-	fmt.Fprintf(os.Stdout, "suite %s: %d passed, %d failed, %.1f s\n", s.name, passed, failed, time.Since(start).Seconds())
 	if failed > 0 {
 		t.Errorf("%s (%v)\n%s", strings.Join(command, " "), err, output)
 	}

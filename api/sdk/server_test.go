@@ -48,22 +48,38 @@ func build(t *testing.T, root string) (binary string) {
 }
 
 // startServers starts two servers with new data, one without and one with keys.
-// It returns what tells a suite where they are.
-func startServers(t *testing.T, binary string) []string {
+func startServers(t *testing.T, binary string) servers {
 	t.Helper()
 	dir := t.TempDir()
 	configFile, keyed := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "keyed")
 	require.NoError(t, os.WriteFile(configFile, []byte(config), 0o600))
-	create := exec.CommandContext(t.Context(), binary, "keys", "create", "sdk", "--data", keyed)
+	return servers{
+		open:  serve(t, binary, "--config", configFile, "--data", filepath.Join(dir, "open")),
+		keyed: serve(t, binary, "--config", configFile, "--data", keyed, "--auth", "keys"),
+		key:   newKey(t, binary, keyed),
+	}
+}
+
+// servers are two servers: the base URL of one that is open to everybody, and of
+// one that wants the key.
+type servers struct{ open, keyed, key string }
+
+// environment tells a suite where they are.
+func (s servers) environment() []string {
+	return []string{
+		"UNDERSTUDY_BASE_URL=" + s.open, "UNDERSTUDY_KEYS_BASE_URL=" + s.keyed, "UNDERSTUDY_API_KEY=" + s.key,
+		"UNDERSTUDY_WEBHOOK_SECRET=" + webhookSecret,
+	}
+}
+
+// newKey makes a key in a data directory, which a server may use.
+func newKey(t *testing.T, binary, data string) string {
+	t.Helper()
+	create := exec.CommandContext(t.Context(), binary, "keys", "create", "sdk", "--data", data)
 	create.Env = hermetic()
 	key, err := create.Output()
 	require.NoError(t, err)
-	return []string{
-		"UNDERSTUDY_BASE_URL=" + serve(t, binary, "--config", configFile, "--data", filepath.Join(dir, "open")),
-		"UNDERSTUDY_KEYS_BASE_URL=" + serve(t, binary, "--config", configFile, "--data", keyed, "--auth", "keys"),
-		"UNDERSTUDY_API_KEY=" + strings.TrimSpace(string(key)),
-		"UNDERSTUDY_WEBHOOK_SECRET=" + webhookSecret,
-	}
+	return strings.TrimSpace(string(key))
 }
 
 var readyLine = regexp.MustCompile(`msg="understudy is ready".* base_url=(\S+)`)

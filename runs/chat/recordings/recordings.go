@@ -63,8 +63,9 @@ type recording struct {
 	used    bool
 }
 
-// Open reads the recordings of a directory. To replay there must be some; to
-// record the directory is made.
+// Open reads the recordings of a directory. To replay it must not be empty, to
+// record it is made. A session that asked nothing leaves no recordings, but a word
+// about its upstreams.
 func Open(o Options) (*Set, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -96,7 +97,7 @@ func Open(o Options) (*Set, error) {
 		}
 		s.add(r)
 	}
-	if o.Replay && len(s.all) == 0 {
+	if o.Replay && len(entries) == 0 {
 		return nil, fmt.Errorf("the directory %s has no recordings; make some with understudy serve --record %s", o.Dir, o.Dir)
 	}
 	return s, nil
