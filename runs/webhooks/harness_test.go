@@ -143,6 +143,7 @@ type world struct {
 	dir      string
 	config   webhooks.Config
 	options  webhooks.Options
+	stored   func(webhooks.Store) webhooks.Store // wraps the store that the service sees; nil = nothing does
 	internet *internet
 	seen     *outcomes
 	logs     *lockedBuffer
@@ -178,6 +179,9 @@ func (w *world) begin() {
 	require.NoError(w, err)
 	o := w.options
 	o.Store, o.Observer, o.Logger = w.db, w.seen, logger
+	if w.stored != nil {
+		o.Store = w.stored(w.db)
+	}
 	w.service, err = webhooks.New(o, w.config)
 	require.NoError(w, err)
 	w.runs = w.service.Runs(w.db)

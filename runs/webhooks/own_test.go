@@ -186,3 +186,40 @@ func TestUnreachable(t *testing.T) {
 	require.Contains(t, waiting["run_b queued"], "no such host")
 	require.NotContains(t, w.logs.String(), hidden)
 }
+
+// TestManySlowHosts: clients that name many hosts which do not answer hold up
+// neither the endpoints of the configuration nor, for good, each other.
+func TestManySlowHosts(t *testing.T) {
+	const hosts, most = 30, 16
+	c := perRun("*")
+	c.Endpoints = []webhooks.Endpoint{{URL: endpoint, Secret: secret, Events: []runs.Status{runs.Completed}}}
+	w := open(t, c)
+	came, free := make(chan string, hosts), make(chan struct{})
+	address := receiver(t, func(_ http.ResponseWriter, r *http.Request) {
+		came <- r.Host
+		<-free
+	})
+	known := outboundtest.Names{}
+	for i := range hosts {
+		known[fmt.Sprintf("host-%d.example.com", i)] = [][]string{{"93.184.215.14"}}
+	}
+	w.guard(known, address)
+	for i := range hosts {
+		w.run(fmt.Sprint("run_", i), fmt.Sprintf("http://host-%d.example.com/", i))
+	}
+	seen := map[string]int{}
+	for range most {
+		seen[<-came]++
+	}
+	w.moves("run_0", runs.Completed)
+	require.Equal(t, "run_0", w.next().run.ID, "the configured endpoint is told meanwhile")
+	require.Empty(t, came, "no more than that at a time")
+	close(free)
+	w.service.Stop()
+	for len(came) > 0 {
+		seen[<-came]++
+	}
+	require.Len(t, seen, hosts)
+	require.Equal(t, 3, seen["host-0.example.com"], "queued, in progress, completed")
+	require.Empty(t, w.waiting())
+}

@@ -76,12 +76,16 @@ func (s *Service) Stop() {
 
 // look has the loop look at lanes.
 func (q *queue) look(lanes ...string) {
+	q.mark(lanes...)
+	q.poke()
+}
+
+func (q *queue) mark(lanes ...string) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	for _, lane := range lanes {
 		q.dirty[lane] = true
 	}
-	q.mu.Unlock()
-	q.poke()
 }
 
 func (q *queue) poke() {
@@ -99,6 +103,7 @@ func (q *queue) run() {
 			if !errors.Is(err, wire.ErrUnavailable) { // the store's own are in its log
 				q.service.Logger.Error("reading which webhooks are to be sent", "error", err)
 			}
+			q.takeDirty()                                  // all lanes are looked at then
 			q.planned[""] = q.service.Now().Add(readAgain) // no lane has this name
 		}
 		if !q.wait() {
@@ -114,7 +119,7 @@ func (q *queue) wait() bool {
 	select {
 	case <-stopped:
 		if len(q.inHand) == 0 {
-			return false
+			return q.hasDirty() // it may have come behind the last look
 		}
 		stopped = nil
 	default:
@@ -134,6 +139,12 @@ func (q *queue) wait() bool {
 	return true
 }
 
+func (q *queue) hasDirty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.dirty) > 0
+}
+
 // next is when a lane is to be looked at again; zero = not before something happens.
 func (q *queue) next() (first time.Time) {
 	for _, at := range q.planned {
@@ -148,13 +159,12 @@ func (q *queue) next() (first time.Time) {
 // something happened or is planned.
 func (q *queue) hand(everything bool) error {
 	for lane, at := range q.planned {
-		switch {
-		case at.After(q.service.Now()):
-		case lane == "":
-			delete(q.planned, lane)
-			everything = true
-		default:
-			q.look(lane)
+		if at.After(q.service.Now()) {
+			continue
+		}
+		delete(q.planned, lane)
+		if everything = everything || lane == ""; lane != "" {
+			q.mark(lane)
 		}
 	}
 	if everything {
@@ -162,7 +172,7 @@ func (q *queue) hand(everything bool) error {
 		if err != nil {
 			return err
 		}
-		q.look(lanes...)
+		q.mark(lanes...)
 	}
 	for lane := range q.takeDirty() {
 		if err := q.handLane(lane); err != nil {

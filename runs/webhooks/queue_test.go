@@ -1,6 +1,8 @@
 package webhooks_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"understudy/api/wire"
 	"understudy/runs"
 	"understudy/runs/webhooks"
 )
@@ -148,5 +151,69 @@ func TestDeletedThread(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		require.Len(t, w.internet.attempts(), 3)
+	})
+}
+
+// sick is a store whose next calls fail.
+type sick struct {
+	webhooks.Store
+	lanes, reads, settles atomic.Int64 // calls that are left to fail
+}
+
+func (s *sick) WebhookLanes(ctx context.Context) ([]string, error) {
+	if s.lanes.Add(-1) >= 0 {
+		return nil, errors.New("a fault")
+	}
+	return s.Store.WebhookLanes(ctx)
+}
+
+func (s *sick) NextDeliveries(ctx context.Context, lane string, limit int) ([]*webhooks.Delivery, error) {
+	if s.reads.Add(-1) >= 0 {
+		return nil, wire.ErrUnavailable
+	}
+	return s.Store.NextDeliveries(ctx, lane, limit)
+}
+
+func (s *sick) SettleDelivery(ctx context.Context, d *webhooks.Delivery, o webhooks.Outcome) error {
+	if s.settles.Add(-1) >= 0 {
+		return wire.ErrUnavailable
+	}
+	return s.Store.SettleDelivery(ctx, d, o)
+}
+
+// TestSickStore: what cannot be read is read again, and what cannot be written
+// down is not sent again for that.
+func TestSickStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(t, all())
+		w.run("run_a", "")
+		w.next()
+		w.stop()
+		store := &sick{}
+		store.lanes.Store(1)
+		store.reads.Store(2)
+		store.settles.Store(3)
+		w.stored = func(s webhooks.Store) webhooks.Store { store.Store = s; return store }
+		w.start()
+		begun := time.Now()
+		w.run("run_b", "")
+		require.Equal(t, "run_b", w.next().run.ID)
+		require.GreaterOrEqual(t, time.Since(begun), 5*time.Second)
+		require.Equal(t, map[string]string{"run_b queued": "pending"}, w.waiting())
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.Empty(t, w.waiting())
+		require.Len(t, w.internet.attempts(), 2, "each event was sent once")
+
+		var tries atomic.Int64
+		w.internet.answer = func(attempt) (int, http.Header) {
+			return []int{http.StatusBadGateway, http.StatusOK}[min(tries.Add(1)-1, 1)], nil
+		}
+		w.run("run_c", "")
+		begun = w.next().at
+		synctest.Wait()
+		store.reads.Store(3)
+		require.GreaterOrEqual(t, w.next().at.Sub(begun), 15*time.Second, "the store is given time")
+		require.Contains(t, w.logs.String(), `msg="reading which webhooks are to be sent" error="a fault"`)
 	})
 }
