@@ -161,6 +161,10 @@ func (o *owned) bodyFor(r api.Route) string {
 		return `{"file_ids":["` + o.file + `"]}`
 	case strings.HasSuffix(r.Path, "/complete"):
 		return `{"part_ids":["part_1"]}`
+	case strings.HasSuffix(r.Path, "/edit"):
+		return `{"content":"x"}`
+	case strings.HasSuffix(r.Path, "/rewind"):
+		return `{"to":"` + o.message + `"}`
 	case strings.HasSuffix(r.Path, "/search"):
 		return `{"query":"notes"}`
 	default:
