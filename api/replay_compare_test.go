@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -153,29 +152,48 @@ func (c *comparison) stream(recorded, actual []sentEvent) {
 // deltaText is the text in a message's delta.
 var deltaText = regexp.MustCompile(`"value":("(?:[^"\\]|\\.)*")`)
 
-// joined makes a run of message deltas independent of where the text was cut:
-// the text of all of them comes behind the run, as an event of its own, and what
-// is left are the first one and those that annotate.
+// joined makes a run of message deltas independent of where the text was cut,
+// and of what came in one delta: the first one without what it says, then all
+// annotations and the text of all, each as an event of its own.
 func joined(events []sentEvent) []sentEvent {
 	var all []sentEvent
-	var run []sentEvent
-	text := ""
+	var first *sentEvent
+	text, annotations := "", []any{}
 	for _, e := range events {
 		if e.name == "thread.message.delta" {
 			text += textOr([]byte(deltaText.FindStringSubmatch(string(e.data))[1]))
 			e.data = deltaText.ReplaceAll(e.data, []byte(`"value":""`))
-			if len(run) == 0 || bytes.Contains(e.data, []byte(`"annotations":[{`)) {
-				run = append(run, e)
+			annotations = append(annotations, e.takeAnnotations()...)
+			if first == nil {
+				first = &e
 			}
 			continue
 		}
-		if len(run) > 0 {
-			all = append(append(all, run...), sentEvent{name: "text", data: []byte(encoded(text))})
-			run, text = nil, ""
+		if first != nil {
+			all = append(all, *first, sentEvent{name: "annotations", data: []byte(encoded(annotations))}, sentEvent{name: "text", data: []byte(encoded(text))})
+			first, text, annotations = nil, "", []any{}
 		}
 		all = append(all, e)
 	}
 	return all
+}
+
+// takeAnnotations takes the annotations out of a message's delta.
+func (e *sentEvent) takeAnnotations() (taken []any) {
+	delta, err := decoded(string(e.data))
+	if err != nil {
+		return nil
+	}
+	content, _ := delta.(map[string]any)["delta"].(map[string]any)["content"].([]any)
+	for _, part := range content {
+		if text, ok := part.(map[string]any)["text"].(map[string]any); ok {
+			annotations, _ := text["annotations"].([]any)
+			taken = append(taken, annotations...)
+			text["annotations"] = []any{}
+		}
+	}
+	e.data = []byte(encoded(delta))
+	return taken
 }
 
 func decoded(text string) (any, error) {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"understudy/api/keys"
 )
 
 // replay sends one recording to a server of its own.
@@ -88,11 +90,17 @@ func (r *replay) play(x *exchange) {
 }
 
 // index lets the files of vector stores be indexed that x shows completed, and
-// waits for them; until then they are in progress, as the recorder was quick. A
-// run waits for its files itself.
+// waits for them; until then they are in progress, as the recorder was quick. By
+// the time of a run all are: it waits for its thread's, and not for its
+// assistant's.
 func (r *replay) index(x *exchange) {
 	if slices.Contains(runMade, x.route()) {
 		r.indexing.Do(r.server.stores.Start)
+		var list struct{ Data []struct{ ID string } }
+		require.NoError(r.t, json.Unmarshal([]byte(r.send("GET", "/vector_stores?limit=100", x.Beta, "", nil).ok().body), &list))
+		for _, store := range list.Data {
+			require.NoError(r.t, r.server.stores.AwaitIndexed(r.t.Context(), keys.DefaultProject, []string{store.ID}))
+		}
 	}
 	for _, o := range x.objects(r.t) {
 		if o.Object != "vector_store.file" || o.Status != "completed" {
