@@ -39,7 +39,11 @@ models:
   "*": offline/echo
 `
 
-// TestReplay runs every suite against servers that record, and again against
+// sameScript are suites whose cases a newer version of their SDK has, too: to
+// replay them again would take long and show little.
+var sameScript = []string{"openai-python 1.109.1", "npm openai 4.104.0"}
+
+// TestReplay runs the suites against servers that record, and again against
 // servers that replay, when the backend is gone. The second time everything must
 // pass that passed, and the clients must see the same: ids and times included.
 func TestReplay(t *testing.T) {
@@ -51,6 +55,9 @@ func TestReplay(t *testing.T) {
 	}
 	binary := build(t, root)
 	for _, s := range suites {
+		if slices.Contains(sameScript, s.name) {
+			continue
+		}
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			command, err := s.command(dir)
@@ -80,7 +87,7 @@ func TestReplay(t *testing.T) {
 			require.Equal(t, passed, again)
 			differ := 0
 			for _, call := range slices.Sorted(maps.Keys(live)) {
-				if !slices.Equal(live[call], replayed[call]) {
+				if !slices.EqualFunc(live[call], replayed[call], alike) {
 					differ++
 					t.Errorf("%s\nrecorded %s\nreplayed %s", call, live[call], replayed[call])
 				}
@@ -123,7 +130,8 @@ func (a *tape) add(call string, status int, body []byte) {
 // told is what was seen, but for what is up to the machine: how often a client
 // reads the same thing again and again, so that the last answer counts; and the
 // order in which the SDKs' helpers for batches upload their files, at the same
-// moment, and hence the batch.
+// moment, and hence the batch; and what other cases have made by the time a case
+// lists all there is.
 func (a *tape) told() map[string][]string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -132,7 +140,7 @@ func (a *tape) told() map[string][]string {
 			a.seen[call] = answers[len(answers)-1:]
 		}
 		slices.Sort(a.seen[call])
-		if strings.Contains(call, "/file_batches") {
+		if strings.Contains(call, "/file_batches") || wholeProject.MatchString(call) {
 			delete(a.seen, call)
 		}
 	}
@@ -162,14 +170,25 @@ var (
 	canceled = regexp.MustCompile(`"(status":"cancell(ing|ed)"|cancelled_at":(null|\d+))`)
 )
 
-// settled is an answer without what is up to the machine: how a text is cut into
-// deltas, how much of a stream comes before its client leaves, and how far a run
-// has come that is being cancelled.
-func settled(call string, body []byte) string {
-	text := delta.ReplaceAllString(string(body), "")
-	if first, _, streams := strings.Cut(text, "\n\n"); streams && !strings.Contains(text, "event: done\n") {
-		return first
+// wholeProject matches lists of everything.
+var wholeProject = regexp.MustCompile(` GET (/openai)?(/v1)?/(assistants|files|vector_stores)(\?|$)`)
+
+// alike compares two answers. Of a stream that its client left, one may have come
+// further than the other.
+func alike(a, b string) bool {
+	left := func(stream string) bool {
+		return strings.Contains(stream, "event: ") && !strings.Contains(stream, "event: done\n")
 	}
+	return a == b || left(a) && strings.HasPrefix(b, a) || left(b) && strings.HasPrefix(a, b)
+}
+
+// settled is an answer without what is up to the machine: how a text is cut into
+// deltas, and how far a run has come that is being cancelled.
+func settled(call string, body []byte) string {
+	if i := bytes.LastIndex(body, []byte("\n\n")); i >= 0 && bytes.HasPrefix(body, []byte("id: ")) {
+		body = body[:i+2] // half an event is none
+	}
+	text := delta.ReplaceAllString(string(body), "")
 	if strings.HasSuffix(call, "/cancel") {
 		text = canceled.ReplaceAllString(text, "")
 	}
