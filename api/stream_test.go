@@ -83,6 +83,20 @@ func requireDeltas(t *testing.T, events []sentEvent) {
 	require.Equal(t, whole, text)
 }
 
+// storedRun waits until the thread's run is stored, which may be after its model
+// was asked, and returns its id.
+func (s *testServer) storedRun(thread string) (id string) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		ids := s.get("/v1/threads/" + thread + "/runs").ids()
+		if len(ids) > 0 {
+			id = ids[0]
+		}
+		return len(ids) > 0
+	}, 10*time.Second, time.Millisecond)
+	return id
+}
+
 // TestStreamOfACancelledRun cancels while the model is at work.
 func TestStreamOfACancelledRun(t *testing.T) {
 	model := newHeldModel(t)
@@ -91,7 +105,7 @@ func TestStreamOfACancelledRun(t *testing.T) {
 	th := s.post("/v1/threads", `{"messages":[{"role":"user","content":"hi"}]}`).text("id")
 	ended := s.start(s.request("POST", "/v1/threads/"+th+"/runs", strings.NewReader(`{"assistant_id":"`+a+`","stream":true}`)))
 	<-model.asked
-	run := s.get("/v1/threads/" + th + "/runs").ids()[0]
+	run := s.storedRun(th)
 	s.post("/v1/threads/"+th+"/runs/"+run+"/cancel", "")
 	got := names(readEvents(t, ended().body))
 	require.Equal(t, runStart+"thread.run.cancelling thread.run.cancelled done", strings.Join(got, " "))
@@ -299,6 +313,7 @@ func TestStreamOfADeletedThread(t *testing.T) {
 	th := s.post("/v1/threads", `{"messages":[{"role":"user","content":"hi"}]}`).text("id")
 	ended := s.start(s.request("POST", "/v1/threads/"+th+"/runs", strings.NewReader(`{"assistant_id":"`+a+`","stream":true}`)))
 	<-model.asked
+	s.storedRun(th)
 	s.delete("/v1/threads/" + th)
 	require.Equal(t, runStart+"thread.run.cancelling thread.run.cancelled done", strings.Join(names(readEvents(t, ended().body)), " "))
 }
