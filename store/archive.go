@@ -254,12 +254,20 @@ func (c Columns) MarshalJSON() ([]byte, error) {
 		case nil, int64, string:
 			shown[name] = value
 		case []byte:
-			shown[name] = archivedBytes{value}
+			shown[name] = archivedBytes{present(value)}
 		default:
 			return nil, fmt.Errorf("the column %s holds a %T, which no archive can", name, value)
 		}
 	}
 	return json.Marshal(shown)
+}
+
+// present tells no bytes from no value: SQLite's driver hands out both as nil slices, but the latter not as a []byte.
+func present(value []byte) []byte {
+	if value == nil {
+		return []byte{}
+	}
+	return value
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -290,7 +298,7 @@ func readColumn(raw json.RawMessage) (any, error) {
 	case '{':
 		var bytes archivedBytes
 		err := json.Unmarshal(raw, &bytes)
-		return bytes.Base64, err
+		return present(bytes.Base64), err
 	}
 	var number int64
 	err := json.Unmarshal(raw, &number)
