@@ -31,7 +31,7 @@ const (
 	Normal Durability = "normal"
 )
 
-// dsn names the database at path, with pragmas in "name(value)" form, as modernc.org/sqlite reads it. The path is
+// dsn names the database at path, which is absolute, with pragmas in "name(value)" form, as modernc.org/sqlite reads it. The path is
 // escaped because the directory may hold '?', '#' or '%'.
 func dsn(path string, settings url.Values) string {
 	slashed := filepath.ToSlash(path)

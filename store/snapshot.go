@@ -16,7 +16,14 @@ import (
 // Snapshot copies the database of the data directory dir into the directory to, as of one moment, and checks the copy
 // through and through. A server may use dir meanwhile; its schema must be the one this binary knows.
 func Snapshot(ctx context.Context, dir, to string) (err error) {
-	from, copied := filepath.Join(dir, databaseFile), filepath.Join(to, databaseFile)
+	from, err := databaseIn(dir)
+	if err != nil {
+		return err
+	}
+	copied, err := databaseIn(to)
+	if err != nil {
+		return err
+	}
 	source, err := openPool(dsn(from, url.Values{}), 1)
 	if err != nil {
 		return err
@@ -39,9 +46,18 @@ func Snapshot(ctx context.Context, dir, to string) (err error) {
 	return Check(ctx, to)
 }
 
+// databaseIn is the absolute path, which is what [dsn] takes, of the database of a directory.
+func databaseIn(dir string) (string, error) {
+	return filepath.Abs(filepath.Join(dir, databaseFile))
+}
+
 // Check reads the whole database of a directory that no server uses, and insists on its being sound.
 func Check(ctx context.Context, dir string) (err error) {
-	pool, err := openPool(dsn(filepath.Join(dir, databaseFile), url.Values{}), 1)
+	file, err := databaseIn(dir)
+	if err != nil {
+		return err
+	}
+	pool, err := openPool(dsn(file, url.Values{}), 1)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,18 @@ func TestSnapshotBesideAServer(t *testing.T) {
 	require.ErrorContains(t, Snapshot(t.Context(), from, to), "copy ") // where there is one already
 }
 
+// TestSnapshotOfRelativePaths takes directories as they are written on a command line.
+func TestSnapshotOfRelativePaths(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.Mkdir("copy", 0o700))
+	db := reopen(t, Options{Dir: "data", Durability: Normal})
+	write(t, db, testSchema)
+	require.NoError(t, db.Write(t.Context(), insert("one")))
+	require.NoError(t, Snapshot(t.Context(), "data", "copy"))
+	require.NoError(t, Check(t.Context(), "./copy"))
+	require.Equal(t, []string{"one"}, ids(t, reopen(t, Options{Dir: "copy", Durability: Normal})))
+}
+
 // path is the file of an open database.
 func path(t *testing.T, db *DB) (file string) {
 	t.Helper()
