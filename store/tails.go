@@ -238,7 +238,7 @@ func (t *tails) called(thread string, hashes []byte) {
 	}
 }
 
-// uncalled is called when parts of the newest model call may be gone.
+// uncalled is called when parts of the newest model call may be about to go: to know of fewer does no harm.
 func (t *tails) uncalled(thread string) { t.called(thread, nil) }
 
 // forget is called with a change that a tail does not follow.

@@ -89,6 +89,7 @@ func insertModelCall(tx *Tx, project string, r *runs.Run, c *runs.ModelCall) err
 			return err
 		}
 	}
+	tx.db.tape.touch(r.ThreadID)
 	stored := partsWriter{tx: tx, threadID: r.ThreadID, known: setOf(splitHashes(tx.db.tails.sent(r.ThreadID)))}
 	roots := s.messages
 	if s.shared != nil {

@@ -115,7 +115,7 @@ func (db *DB) removeParts(ctx context.Context, threadID string, parts []deadPart
 		if db.tape.isTouched() {
 			return errTouched
 		}
-		tx.onCommit(func(db *DB) { db.tails.uncalled(threadID) })
+		db.tails.uncalled(threadID) // before the commit: a call may come next in this transaction
 		for _, p := range parts {
 			if _, err := tx.Exec("DELETE FROM prompt_messages WHERE thread_id = $1 AND hash = $2", threadID, p.hash[:]); err != nil {
 				return err

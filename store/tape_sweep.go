@@ -30,9 +30,14 @@ func (t *tape) wrote(threadID string, size int) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	t.size += int64(size)
-	if t.watched == threadID {
-		t.touched = true
-	}
+	t.touched = t.touched || t.watched == threadID
+}
+
+// touch is called with every call that is about to be stored: what removes parts may come next in its transaction.
+func (t *tape) touch(threadID string) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.touched = t.touched || t.watched == threadID
 }
 
 func (t *tape) watch(threadID string) {
@@ -197,11 +202,11 @@ func (db *DB) removeCalls(ctx context.Context, due int64) (n int, freed int64, e
 }
 
 // removeFrom removes calls of one thread. They are marked first and removed last, so that a sweep that breaks off is
-// taken up by the next.
+// taken up by the next. A thread that is deleted meanwhile may leave their rowids to calls of others.
 func (db *DB) removeFrom(ctx context.Context, threadID string, calls []doomedCall) (freed int64, err error) {
 	err = db.Write(ctx, func(_ context.Context, tx *Tx) error {
 		for _, d := range calls {
-			if _, err := tx.Exec("UPDATE model_calls SET ended_at = 0 WHERE rowid = $1 AND ended_at > 0", d.rowid); err != nil {
+			if _, err := tx.Exec("UPDATE model_calls SET ended_at = 0 WHERE rowid = $1 AND thread_id = $2 AND ended_at > 0", d.rowid, threadID); err != nil {
 				return err
 			}
 		}
@@ -228,7 +233,7 @@ func (db *DB) removeFrom(ctx context.Context, threadID string, calls []doomedCal
 	}
 	return freed, db.Write(ctx, func(_ context.Context, tx *Tx) error {
 		for _, d := range calls {
-			if _, err := tx.Exec("DELETE FROM model_calls WHERE rowid = $1", d.rowid); err != nil {
+			if _, err := tx.Exec("DELETE FROM model_calls WHERE rowid = $1 AND thread_id = $2 AND ended_at = 0", d.rowid, threadID); err != nil {
 				return err
 			}
 		}

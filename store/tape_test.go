@@ -323,6 +323,43 @@ func TestACallComesWhileItsThreadIsSwept(t *testing.T) {
 	require.Equal(t, 3, rowsOf(t, w.db, "thread_1")["prompt_messages"])
 }
 
+// TestACallSharesATransactionWithTheSweep names dead parts in the transaction that removes them, before and after.
+func TestACallSharesATransactionWithTheSweep(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		w := newTaper(t)
+		w.thread("thread_1", "run_1", "run_2")
+		w.call("thread_1", "run_1", 1, runs.ModelCall{Request: conversation(1, 3)})
+		write(t, w.db, "UPDATE model_calls SET ended_at = 0")
+		w.db.tape.watch("thread_1")
+		var dead []deadPart
+		require.NoError(t, w.db.View(t.Context(), func(r Reader) (err error) {
+			dead, err = deadParts(r, "thread_1", nil)
+			return err
+		}))
+		require.Len(t, dead, 3)
+		again := runs.ModelCall{Request: conversation(1, 4), EndedAt: time.Unix(2, 0)}
+		w.db.Seal("thread_1", &again)
+		name := func() error {
+			_, err := w.db.ChangeRun(context.Background(), "p", "thread_1", "run_2", func(r *runs.Record) (*runs.Change, error) {
+				return &runs.Change{Run: r.Run, Calls: []*runs.ModelCall{&again}}, nil
+			})
+			return err
+		}
+		remove := func() error { return w.db.removeParts(context.Background(), "thread_1", dead) }
+		if before {
+			errs := inOneTransaction(w.db, name, remove)
+			require.NoError(t, errs[0])
+			require.ErrorIs(t, errs[1], errTouched)
+		} else {
+			require.Equal(t, []error{nil, nil}, inOneTransaction(w.db, remove, name))
+		}
+		w.db.tape.watch("")
+		require.Equal(t, []string{string(conversation(1, 4))}, w.requests("thread_1", "run_2"))
+		require.Equal(t, 1, w.sweep(2, TapeLimits{}))
+		require.Equal(t, []string{string(conversation(1, 4))}, w.requests("thread_1", "run_2"))
+	}
+}
+
 func TestSweepEndsWithItsContext(t *testing.T) {
 	w := newTaper(t)
 	w.thread("thread_1", "run_1")
