@@ -92,9 +92,10 @@ func (a *ahead) join(l listener) (prompt, chat.Answer, error) {
 	return a.prompt, a.answer, a.err
 }
 
-// callAhead begins the first model call of a run that is about to be committed.
-// It ends with the run's live state at the latest.
-func (e *Engine) callAhead(l *live, rec *Record, history History) *ahead {
+// callAhead begins the first model call of a run that is about to be committed,
+// with messages that come with the run. It ends with the run's live state at the
+// latest.
+func (e *Engine) callAhead(l *live, rec *Record, history *upcoming, messages []*threads.Message) *ahead {
 	ctx, stop := context.WithCancel(e.under(l.ctx, rec))
 	a := &ahead{stop: stop, memory: e.memory.Share(), done: make(chan struct{})}
 	e.wg.Add(1) // l is counted, so nobody has waited to the end
@@ -103,6 +104,7 @@ func (e *Engine) callAhead(l *live, rec *Record, history History) *ahead {
 		defer close(a.done)
 		defer stop()
 		a.err = e.guard(l.runID, func() (err error) {
+			history.add(messages) // here, as it counts their tokens and everybody waits for the transaction
 			budget, hard := rec.promptBudget(e.model.ContextWindow(rec.Run.Model))
 			_, a.answer, err = e.send(ctx, callOf{rec: rec, history: history, budget: budget, hard: hard, memory: a.memory}, a)
 			return err
@@ -154,18 +156,17 @@ func (s *Service) insert(ctx context.Context, rec *Record, n NewRun, l *live) (j
 // of l, if what the thread holds is known: nil means that it has to wait for the
 // commit. The outlook is nil when nothing that was stored had to be known.
 func (s *Service) callFirst(rec *Record, n *NewRun, l *live) (*ahead, *Outlook) {
-	upcoming := &upcoming{}
+	history := &upcoming{}
 	var seen *Outlook
 	if n.Thread == nil {
 		if seen = s.store.Outlook(rec.Project, n.Run.ThreadID); seen == nil {
 			return nil, nil
 		}
-		upcoming.stored = seen
+		history.stored = seen
 	}
-	upcoming.add(n.Messages)
 	own := *rec // the run goes on to be changed while the model is called
 	own.Run = shallow(n.Run)
-	return s.engine.callAhead(l, &own, upcoming), seen
+	return s.engine.callAhead(l, &own, history, n.Messages), seen
 }
 
 // firstUpcoming is the sequence number of the first message that comes with a
