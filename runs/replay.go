@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -75,7 +76,7 @@ func (c Create) replay(o *Original, id, threadID string, now time.Time) NewRun {
 	old := o.Run
 	r := &Run{
 		ID: id, Object: old.Object, CreatedAt: now.Unix(), AssistantID: old.AssistantID, ThreadID: threadID,
-		Status: Queued, ExpiresAt: wire.Ptr(now.Unix() + lifetime),
+		Status: Queued, ExpiresAt: wire.Ptr(now.Unix() + cmp.Or(c.ExpiresIn, lifetime)),
 		Model: old.Model, Instructions: or(c.Instructions, old.Instructions), Tools: old.Tools, ToolResources: old.ToolResources,
 		Temperature: or(c.Temperature, old.Temperature), TopP: or(c.TopP, old.TopP), ReasoningEffort: or(c.ReasoningEffort, old.ReasoningEffort),
 		MaxPromptTokens: or(c.MaxPromptTokens, old.MaxPromptTokens), MaxCompletionTokens: or(c.MaxCompletionTokens, old.MaxCompletionTokens),
@@ -86,6 +87,9 @@ func (c Create) replay(o *Original, id, threadID string, now time.Time) NewRun {
 		Metadata:          maps.Clone(c.Metadata),
 	}
 	n := NewRun{Run: r, Upstream: o.Upstream, Search: o.Search, ReplayOf: &ReplayOf{ThreadID: old.ThreadID, RunID: old.ID}}
+	if c.ExpiresIn != 0 {
+		n.Spent.ExpiresAt = *r.ExpiresAt
+	}
 	if c.Model != "" { // it goes where the client says, or where it is routed
 		r.Model, n.Upstream = c.Model, ""
 	}

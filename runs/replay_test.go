@@ -105,6 +105,12 @@ func TestReplay(t *testing.T) {
 	past, err := w.runs.Past(w.ctx, project, runs.PastRuns{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, past.Items, 2, "replays are no traffic")
+
+	w.model.play(says("Three."))
+	short, _, err := w.replay(original, `"metadata":{"x.expires_in":"90s"}`)
+	require.NoError(t, err)
+	require.Equal(t, short.CreatedAt+90, *short.ExpiresAt)
+	w.settled(short)
 }
 
 func (w *world) runIDs(thread string) (ids []string) {
