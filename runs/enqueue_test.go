@@ -52,6 +52,10 @@ func TestEnqueued(t *testing.T) {
 	require.Equal(t, []string{"user: 1"}, w.texts(thread), "what waits is not in the thread")
 	driven, waiting := w.engine.Driven()
 	require.Equal(t, []int{1, 3, 0}, []int{driven, waiting, w.engine.Queued()}, "it takes no place")
+	active, err := w.runs.Active(t.Context(), project)
+	require.NoError(t, err)
+	require.Len(t, active, 4)
+	require.Equal(t, []string{first.ID, fourth.ID}, []string{active[0].ID, active[3].ID}, "it has not ended either")
 
 	close(gate)
 	require.Equal(t, concat(opening, spoken("two"), []string{"run.completed usage=15"}), story(t, read(log)))

@@ -195,7 +195,8 @@ func (db *DB) ActiveOn(ctx context.Context, project, threadID string) (ids []str
 
 // ActiveRuns implements runs.Store.
 func (db *DB) ActiveRuns(ctx context.Context, project string, limit int) ([]*runs.Record, error) {
-	rows, err := db.Read(ctx).Query("SELECT "+recordColumns+" FROM runs WHERE active = 1 AND project_id = $1 ORDER BY id LIMIT $2", project, limit)
+	const of = " FROM runs WHERE project_id = $1 AND active = " // each has an index of its own
+	rows, err := db.Read(ctx).Query("SELECT "+recordColumns+of+"1 UNION ALL SELECT "+recordColumns+of+"2 ORDER BY id LIMIT $2", project, limit)
 	if err != nil {
 		return nil, err
 	}
