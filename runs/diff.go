@@ -224,7 +224,7 @@ func (d *diffSide) run() DiffRun {
 // unrecorded is the call at which a replay stopped because nothing is recorded for
 // it, nil when it did not.
 func (d *diffSide) unrecorded() *DiffCall {
-	if len(d.steps) == 0 || d.Run.Status != Failed {
+	if len(d.steps) == 0 || d.Run.LastError == nil {
 		return nil
 	}
 	for _, c := range d.steps[len(d.steps)-1].ToolCalls {

@@ -301,7 +301,7 @@ func (d *driver) conclude(e ending, call *ModelCall) error {
 		t.step.end(e, at, reason)
 		change.Messages = []*MessageRecord{t.messageRecord(chat.Answer{})}
 		change.Steps = []*StepRecord{{Step: t.step, Turn: t.number}}
-	case len(d.steps) > 0 && d.steps[len(d.steps)-1].Step.open():
+	case len(d.steps) > 0 && d.steps[len(d.steps)-1].Step.Open():
 		step := *d.steps[len(d.steps)-1]
 		ended := *step.Step
 		step.Step = &ended

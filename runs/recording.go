@@ -197,7 +197,7 @@ func (t *replay) calls(r *StepRecord) {
 
 // closed tells how a step came to its end, if it did.
 func (t *replay) closed(r *StepRecord) {
-	if r.Step.open() {
+	if r.Step.Open() {
 		return
 	}
 	if r.Step.CancelledAt != nil {

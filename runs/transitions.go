@@ -206,4 +206,5 @@ func (s *Step) complete(at int64, usage Usage) {
 	s.CompletedAt, s.ExpiresAt, s.Usage = &at, nil, &usage
 }
 
-func (s *Step) open() bool { return s.Status == StepInProgress }
+// Open reports whether the step has not come to its end.
+func (s *Step) Open() bool { return s.Status == StepInProgress }

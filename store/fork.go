@@ -188,7 +188,7 @@ func copySteps(r Reader, ids *wire.Minter, project string, f threads.Fork, p for
 		if err := json.Unmarshal(body, &s); err != nil {
 			return nil, fmt.Errorf("decode a run step: %w", err)
 		}
-		if s.Status == runs.StepInProgress {
+		if s.Open() {
 			continue
 		}
 		s.ID, s.ThreadID = ids.ID(runs.StepPrefix, f.At), f.ID
