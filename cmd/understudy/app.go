@@ -129,7 +129,7 @@ func (a *app) wire(config Config) {
 
 // start takes up what an earlier process left, and begins to work.
 func (a *app) start(ctx context.Context) error {
-	if err := a.repeats.requireEmpty(ctx, a.db, a.config.Data); err != nil {
+	if err := a.repeats.begin(ctx, a.db, a.config); err != nil {
 		return err
 	}
 	if err := a.db.PurgeThreads(ctx); err != nil {

@@ -54,11 +54,6 @@ func repeat(config *Config, logger *slog.Logger) (*repetition, error) {
 	if r.set, err = recordings.Open(options); err != nil {
 		return nil, &usageError{err}
 	}
-	if !options.Replay {
-		if err := writeUpstreams(filepath.Join(options.Dir, upstreamsFile), *config); err != nil {
-			return nil, err
-		}
-	}
 	if config.Data == "" {
 		if r.data, err = os.MkdirTemp("", "understudy-"); err != nil {
 			return nil, err
@@ -68,17 +63,23 @@ func repeat(config *Config, logger *slog.Logger) (*repetition, error) {
 	return r, nil
 }
 
-// requireEmpty refuses a data directory with objects: their ids may be those
-// that are given again.
-func (r *repetition) requireEmpty(ctx context.Context, db *store.DB, dir string) error {
+// begin refuses a data directory with objects, whose ids may be those that are
+// given again, and says in the directory of new recordings whose answers they are.
+func (r *repetition) begin(ctx context.Context, db *store.DB, config Config) error {
 	if r.set == nil {
 		return nil
 	}
 	empty, err := db.Empty(ctx)
-	if err == nil && !empty {
-		err = &usageError{fmt.Errorf("the data directory %s has objects, and a server that records or replays begins without any, so that all ids repeat; leave --data out, or name a new directory, instead", dir)}
+	switch {
+	case err != nil:
+		return err
+	case !empty:
+		return &usageError{fmt.Errorf("the data directory %s has objects, and a server that records or replays begins without any, so that all ids repeat; leave --data out, or name a new directory, instead", config.Data)}
+	case r.set.Replay:
+		return nil
+	default:
+		return writeUpstreams(filepath.Join(r.set.Dir, upstreamsFile), config)
 	}
-	return err
 }
 
 // through has the upstreams' answers recorded, or replayed.
