@@ -18,6 +18,8 @@ const (
 	otlpProtocol       = "OTEL_EXPORTER_OTLP_PROTOCOL"
 	otlpTracesProtocol = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
 	tracesExporter     = "OTEL_TRACES_EXPORTER"
+	otlpHeaders        = "OTEL_EXPORTER_OTLP_HEADERS"
+	otlpTracesHeaders  = "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
 	sdkDisabled        = "OTEL_SDK_DISABLED"
 	captureContent     = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 )
@@ -59,11 +61,31 @@ func readTraces(getenv func(string) string) (Traces, error) {
 		}
 		break
 	}
+	for _, name := range []string{otlpTracesHeaders, otlpHeaders} {
+		if err := checkTraceHeaders(name, getenv(name)); err != nil {
+			return Traces{}, err
+		}
+	}
 	switch strings.ToLower(getenv(captureContent)) {
 	case "true", "span_only", "span_and_event":
 		t.Content = true
 	}
 	return t, nil
+}
+
+// checkTraceHeaders finds what the library would leave out of name=value,name=value,
+// and print: a value may be a key.
+func checkTraceHeaders(name, text string) error {
+	for i, header := range strings.Split(text, ",") {
+		if strings.TrimSpace(header) == "" {
+			continue
+		}
+		key, value, found := strings.Cut(header, "=")
+		if _, err := url.PathUnescape(value); !found || err != nil || !headerName.MatchString(strings.TrimSpace(key)) {
+			return fmt.Errorf("%s: header %d is not of the form name=value, with %%2C for a comma and %%25 for a percent sign in the value; write something like x-api-key=${KEY} instead", name, i+1)
+		}
+	}
+	return nil
 }
 
 // flushTime bounds how long the end of the server waits for a collector.

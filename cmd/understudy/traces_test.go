@@ -31,6 +31,15 @@ func TestWhereSpansGo(t *testing.T) {
 			env: environment{"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_TRACES_EXPORTER": "zipkin"},
 			err: `OTEL_TRACES_EXPORTER: "zipkin" is none of this server's exporters; write otlp or none instead`,
 		},
+		"with headers": {env: environment{"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_EXPORTER_OTLP_HEADERS": "x-key=hidden%2C, y=1,"}, want: Traces{Endpoint: collector}},
+		"with a comma in a key": {
+			env: environment{"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_EXPORTER_OTLP_HEADERS": "x-key=a,hidden"},
+			err: "OTEL_EXPORTER_OTLP_HEADERS: header 2 is not of the form name=value, with %2C for a comma and %25 for a percent sign in the value; write something like x-api-key=${KEY} instead",
+		},
+		"with a percent sign in a key": {
+			env: environment{"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "x-key=hidden%zz"},
+			err: "OTEL_EXPORTER_OTLP_TRACES_HEADERS: header 1 is not of the form name=value, with %2C for a comma and %25 for a percent sign in the value; write something like x-api-key=${KEY} instead",
+		},
 		"to a host": {
 			env: environment{"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"},
 			err: "OTEL_EXPORTER_OTLP_ENDPOINT: this is not the URL of a collector; write something like http://localhost:4318 instead",
