@@ -130,18 +130,25 @@ func (r *remote) try(ctx context.Context, method, path string, body []byte, idem
 
 // newRefusal reads the API's error, and says of others at least what they are.
 func newRefusal(status int, answer []byte) *refusal {
+	message := messageOf(answer)
+	if message == "" {
+		return &refusal{status, fmt.Sprintf("the server answers with HTTP status %d, which is not how an understudy answers: look at the URL", status)}
+	}
+	if strings.HasPrefix(message, "Invalid URL") {
+		return &refusal{http.StatusBadRequest, "the server does not know how to do this: it is older than this command, or no understudy (" + message + ")"}
+	}
+	return &refusal{status, message}
+}
+
+// messageOf is what an answer in the API's envelope says, "" for others.
+func messageOf(answer []byte) string {
 	var envelope struct {
 		Error struct {
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	if json.Unmarshal(answer, &envelope) != nil || envelope.Error.Message == "" {
-		return &refusal{status, fmt.Sprintf("the server answers with HTTP status %d, which is not how an understudy answers: look at the URL", status)}
-	}
-	if strings.HasPrefix(envelope.Error.Message, "Invalid URL") {
-		return &refusal{http.StatusBadRequest, "the server does not know how to do this: it is older than this command, or no understudy (" + envelope.Error.Message + ")"}
-	}
-	return &refusal{status, printable(envelope.Error.Message)}
+	_ = json.Unmarshal(answer, &envelope) // a stranger answers otherwise
+	return printable(envelope.Error.Message)
 }
 
 // pastPage is a page of runs.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -71,4 +74,23 @@ func TestServerURL(t *testing.T) {
 	}
 	_, err := serverURL(setting{"127.0.0.1:8080", "UNDERSTUDY_URL"})
 	require.EqualError(t, err, "UNDERSTUDY_URL: this is not the URL of a server; write something like http://127.0.0.1:8080 instead")
+}
+
+// TestRefusedTail says what the server says, without what steers a terminal.
+func TestRefusedTail(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		body   string
+		want   string
+		final  bool
+	}{
+		{401, `{"error":{"message":"No \u001b[2Jkey."}}`, "the server answered 401 Unauthorized: No  [2Jkey. Write the key with --key or UNDERSTUDY_KEY.", true},
+		{404, `<html>`, "the server answered 404 Not Found. It may be an older Understudy, or none.", true},
+		{503, ``, "the server answered 503 Service Unavailable.", false},
+	} {
+		err := answered(&http.Response{StatusCode: c.status, Status: fmt.Sprint(c.status, " ", http.StatusText(c.status)), Body: io.NopCloser(strings.NewReader(c.body))})
+		require.EqualError(t, err, c.want)
+		_, final := errors.AsType[*refusedError](err)
+		require.Equal(t, c.final, final)
+	}
 }

@@ -92,15 +92,6 @@ func (c *RunsTailCmd) Run(ctx context.Context, sys System) error {
 	return t.follow(ctx)
 }
 
-// serverURL is a server's address, with or without the API's /v1.
-func serverURL(given setting) (string, error) {
-	u, err := url.Parse(given.value)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", &problem{where: given.where, text: "this is not the URL of a server; write something like http://127.0.0.1:8080 instead"}
-	}
-	return strings.TrimSuffix(strings.TrimRight(u.String(), "/"), "/v1"), nil
-}
-
 // refusedError is an answer that trying again would not change.
 type refusedError struct{ text string }
 
@@ -167,11 +158,11 @@ func (t *tail) once(ctx context.Context) (connected bool, err error) {
 // no refusal.
 func answered(response *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	var envelope struct{ Error struct{ Message string } }
-	_ = json.Unmarshal(body, &envelope) // a stranger answers otherwise
-	text := fmt.Sprintf("the server answered %s", response.Status)
-	if envelope.Error.Message != "" {
-		text += ": " + envelope.Error.Message
+	text := "the server answered " + printable(response.Status)
+	if message := messageOf(body); message != "" {
+		text += ": " + message
+	} else {
+		text += "."
 	}
 	switch {
 	case response.StatusCode == http.StatusUnauthorized:

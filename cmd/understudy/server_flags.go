@@ -18,10 +18,18 @@ func (f ServerFlags) connect(sys System) (*remote, error) {
 	if given.where == "" {
 		given.value = "http://" + defaultListen
 	}
+	base, err := serverURL(given)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return newRemote(base, from.pick(f.Key, "key", setting{}).value), nil
+}
+
+// serverURL is a server's address, with or without the API's /v1.
+func serverURL(given setting) (string, error) {
 	u, err := url.Parse(given.value)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, &usageError{&problem{where: given.where, text: "this is not the URL of a server; write something like http://127.0.0.1:8080 instead"}}
+		return "", &problem{where: given.where, text: "this is not the URL of a server; write something like http://127.0.0.1:8080 instead"}
 	}
-	base := strings.TrimSuffix(strings.TrimRight(u.String(), "/"), "/v1")
-	return newRemote(base, from.pick(f.Key, "key", setting{}).value), nil
+	return strings.TrimSuffix(strings.TrimRight(u.String(), "/"), "/v1"), nil
 }
