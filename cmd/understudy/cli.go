@@ -50,8 +50,8 @@ type ServeFlags struct {
 	LogFormat   *string `placeholder:"text|json" help:"Format of the log; default text. [$$UNDERSTUDY_LOG_FORMAT]"`
 }
 
-// exampleConfig is the file that the help shows; all its values but the names
-// are the defaults.
+// exampleConfig is the file that the help shows: every key, with its default
+// where it has one.
 const exampleConfig = `listen: 127.0.0.1:8080
 data: ./data
 durability: full
@@ -79,8 +79,16 @@ models:                         # first match wins, * matches anything
 models_strict: false            # true: refuse models that match nothing
 relay: [/v1/fine_tuning, /mj]   # paths that go to the upstreams as they are
 image_hosts: [10.1.0.0/16]      # private hosts that image URLs may name; public ones always may
-record: tests/recordings        # or replay: tests/recordings
-record_ignore: ["\\d{4}-\\d\\d-\\d\\d"] # what may differ between a request and its recording
+file_search: {quotes: false, memory: 256, workers: 2} # passages in citations; MiB of vectors; files read at once
+limits: {runs: 256, queue: 1000, connections: 4096, bodies: 256MiB, answers: 512MiB} # also runs_per_project, requests_per_minute
+tape: {keep: 30d, max_size: 1GiB} # what is kept of model calls; off: [secret] keeps nothing of a project
+webhooks:                       # told what becomes of runs
+  - url: https://app.example.com/webhooks
+    secret: ${WEBHOOK_SECRET}   # or secret_file; also events, project, attempts
+run_webhooks: {secret: "${WEBHOOK_SECRET}", hosts: [app.example.com]} # told of runs that ask for it
+adopt: off                      # empty: unknown thread ids come to life as empty threads
+# record: tests/recordings      # keeps what upstreams answer; or replay: tests/recordings
+record_ignore: ['\d{4}-\d\d-\d\d'] # what may differ between a request and its recording
 metrics: {token: "${METRICS_TOKEN}"} # or token_file; opens /metrics, which API keys do not
 `
 
@@ -120,7 +128,7 @@ For other machines, with API keys:
 
 Every flag can be given as the environment variable named behind it. Flags beat the environment, and the environment beats the configuration file. When none of them names an upstream, OPENAI_BASE_URL and OPENAI_API_KEY are used, if set.
 
-A configuration file can do more; after SIGHUP its upstreams, models, relay and cors_origins are read again:
+A configuration file can do more; after SIGHUP its upstreams, models, relay, cors_origins, webhooks and limits.requests_per_minute are read again:
 
 ` + indent(exampleConfig)
 }

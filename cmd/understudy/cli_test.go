@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -48,10 +50,23 @@ func TestHelpTeaches(t *testing.T) {
 }
 
 func TestHelpShowsAFileThatLoads(t *testing.T) {
-	c, err := load(t, exampleConfig, nil, environment{"OPENAI_API_KEY": "sk", "METRICS_TOKEN": "mt"})
+	c, err := load(t, exampleConfig, nil, environment{
+		"OPENAI_API_KEY": "sk", "METRICS_TOKEN": "mt", "WEBHOOK_SECRET": "whsec_" + strings.Repeat("A", 32),
+	})
 	require.NoError(t, err)
 	require.Equal(t, "sk", c.Upstreams[0].APIKey.Reveal())
 	require.Len(t, c.Models, 2)
+	require.Equal(t, defaultTape, c.Tape)
+}
+
+// TestEveryKeyIsWrittenOf: in the help, and in the documentation.
+func TestEveryKeyIsWrittenOf(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "configuration.md"))
+	require.NoError(t, err)
+	for key := range (&configFile{}).keys(&reader{}) {
+		require.Regexp(t, `(?m)(^|[ #])`+key+`:`, exampleConfig)
+		require.Regexp(t, "(?m)`"+key+"[.`[]", string(page))
+	}
 }
 
 func TestCommandLine(t *testing.T) {

@@ -194,12 +194,12 @@ func (c *configFile) rememberUpstreams(dir string, getenv func(string) string) e
 // readIgnored takes the patterns of what may differ between a request and its
 // recording.
 func (c *configFile) readIgnored(r *reader, n *yaml.Node) {
-	const example = `[\d{4}-\d\d-\d\dT[\d:.]+Z]`
-	for _, item := range r.items(n, "record_ignore", example) {
-		text, ok := r.text(item, "record_ignore", `\d{4}-\d\d-\d\d`)
+	const example = `\d{4}-\d\d-\d\d`
+	for _, item := range r.items(n, "record_ignore", "record_ignore: ['"+example+"']") {
+		text, ok := r.text(item, "record_ignore", example)
 		pattern, err := regexp.Compile(text)
 		if ok && (err != nil || text == "") {
-			r.fail(item, "record_ignore: %q is not a regular expression that Go reads (https://pkg.go.dev/regexp/syntax); write something like %s instead", text, `\d{4}-\d\d-\d\d`)
+			r.fail(item, "record_ignore: %q is not a regular expression that Go reads (https://pkg.go.dev/regexp/syntax); write something like %s instead", text, example)
 			continue
 		}
 		c.recordings.Ignore = append(c.recordings.Ignore, pattern)

@@ -45,7 +45,7 @@ func TestRecordingMistakes(t *testing.T) {
 		{"record: a", []string{"--replay=b"}, "--replay: a server cannot replay and record (c.yaml:1) at once; write one of them instead"},
 		{"", []string{"--record="}, "--record: the directory of the recordings has no name; write something like tests/recordings instead"},
 		{"record: [a]", nil, "c.yaml:1: record: expected text, found a list"},
-		{"record_ignore: \\d+", nil, "c.yaml:1: record_ignore: expected a list, found text; write"},
+		{"record_ignore: \\d+", nil, `c.yaml:1: record_ignore: expected a list, found text; write record_ignore: ['\d{4}-\d\d-\d\d'] instead`},
 		{"record_ignore: ['(']", nil, `c.yaml:1: record_ignore: "(" is not a regular expression that Go reads`},
 		{"record_ignore: ['']", nil, `c.yaml:1: record_ignore: "" is not a regular expression`},
 	} {

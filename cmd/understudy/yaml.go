@@ -87,7 +87,12 @@ func (r *reader) invalid(err error) {
 // read takes the top level of the file.
 func (c *configFile) read(r *reader, n *yaml.Node) {
 	r.keyless = r.keyless || hasKey(n, "replay")
-	r.mapping(n, "configuration", "listen: "+defaultListen, fields{
+	r.mapping(n, "configuration", "listen: "+defaultListen, c.keys(r))
+}
+
+// keys are those of the top level, and how each is read.
+func (c *configFile) keys(r *reader) fields {
+	return fields{
 		"listen":        r.setting(&c.listen, "listen", defaultListen),
 		"data":          r.setting(&c.data, "data", defaultData),
 		"durability":    r.word(&c.durability, "durability", "full", "normal"),
@@ -109,7 +114,7 @@ func (c *configFile) read(r *reader, n *yaml.Node) {
 		"limits":        func(n *yaml.Node) { c.limits = readLimits(r, n) },
 		"adopt":         func(n *yaml.Node) { c.adopt = r.oneOf(n, "adopt", "off", "empty") == "empty" },
 		"tape":          func(n *yaml.Node) { c.tape = new(readTape(r, n)) },
-	})
+	}
 }
 
 // setting returns the reader of a text that flags and environment can override.
