@@ -74,6 +74,17 @@ func (c *call) id(name string) string {
 	return sent
 }
 
+// newestFirst refuses what lists that go one way only cannot be asked for.
+func newestFirst(page wire.Page) error {
+	switch {
+	case page.Asc:
+		return wire.InvalidValue("order", "Invalid 'order': 'asc'. This list goes from the newest to the oldest.")
+	case page.Before != "":
+		return wire.InvalidValue("before", "Invalid 'before': this list goes from the newest to the oldest.")
+	}
+	return nil
+}
+
 // body reads the request's JSON object, whatever content type it names.
 func (c *call) body() (*wire.Object, error) {
 	var reader io.Reader = http.MaxBytesReader(c.w, c.r.Body, maxBody)

@@ -194,6 +194,7 @@ func TestEditAndRewind(t *testing.T) {
 	require.Equal(t, "first", history.text("data.1.message.content.0.text.value"))
 	require.Regexp(t, `^ver_`, history.ids()[0])
 	require.Equal(t, history.ids()[1:], s.get(path+"/history?message_id="+question).ids())
+	s.call("GET", path+"/history?message_id=question", "").refused(400, "message_id", "invalid_value")
 	require.Equal(t, history.ids()[1:], s.get(path+"/history?limit=1&after="+history.ids()[0]).ids())
 
 	s.delete(path + "/messages/" + answer.text("id"))

@@ -45,12 +45,7 @@ func (s *server) followRuns(c *call) error {
 // feed sends what there is, then what comes, until the server stops or the
 // client leaves.
 func (c *call) feed(active []runs.Progress, follower *runs.Follower) error {
-	h := c.w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Accel-Buffering", "no")
-	c.w.WriteHeader(http.StatusOK)
-	out := &eventWriter{w: c.w, control: http.NewResponseController(c.w)}
+	out := c.openStream()
 	if err := out.write([]byte(": " + c.project + "\n\n")); err != nil { // the client knows that it is connected
 		return errClientGone
 	}
@@ -62,7 +57,7 @@ func (c *call) feed(active []runs.Progress, follower *runs.Follower) error {
 	silence := time.NewTicker(keepAlive)
 	defer silence.Stop()
 	for {
-		err := error(nil)
+		var err error
 		select {
 		case p, more := <-follower.More():
 			if !more {

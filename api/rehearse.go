@@ -68,8 +68,8 @@ func readPastRuns(query url.Values) (runs.PastRuns, error) {
 	if err != nil {
 		return runs.PastRuns{}, err
 	}
-	if page.Asc || page.Before != "" {
-		return runs.PastRuns{}, wire.Invalidf("This list goes from the newest run to the oldest; page it with 'after'.")
+	if err := newestFirst(page); err != nil {
+		return runs.PastRuns{}, err
 	}
 	past := runs.PastRuns{Limit: page.Limit, After: page.After, Model: query.Get("model")}
 	var names []string

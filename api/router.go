@@ -113,10 +113,6 @@ func (s *server) threadsAPI() []route {
 		{"GET", "/threads/{thread_id}/runs/{run_id}/steps/{step_id}", s.getStep},
 		{"GET", "/threads/{thread_id}/runs/{run_id}/context", s.getContext},
 		{"POST", "/threads/{thread_id}/runs/{run_id}/replay", s.replayRun},
-		{"GET", "/x/diff", s.diffRuns},
-		{"GET", "/x/runs", s.listPastRuns},
-
-		{"GET", "/x/runs/events", s.followRuns},
 
 		{"POST", "/threads/{thread_id}/messages", s.createMessage},
 		{"GET", "/threads/{thread_id}/messages", s.listMessages},
@@ -136,6 +132,11 @@ func (s *server) threadsAPI() []route {
 		{"POST", "/threads/{thread_id}/fork", s.forkThread},
 		{"POST", "/threads/{thread_id}/rewind", s.rewindThread},
 		{"GET", "/threads/{thread_id}/history", s.listHistory},
+
+		{"GET", "/x/runs", s.listPastRuns},
+		{"GET", "/x/runs/events", s.followRuns},
+		{"GET", "/x/diff", s.diffRuns},
+		{"GET", "/x/webhooks/deliveries", s.listDeliveries},
 	}
 }
 
@@ -161,8 +162,6 @@ func (s *server) assistantsAPI() []route {
 		{"POST", "/uploads/{upload_id}/parts", s.addUploadPart},
 		{"POST", "/uploads/{upload_id}/complete", s.completeUpload},
 		{"POST", "/uploads/{upload_id}/cancel", s.cancelUpload},
-
-		{"GET", "/x/webhooks/deliveries", s.listDeliveries},
 
 		{"GET", "/models", s.listModels},
 		{"GET", "/models/{model:.+}", s.getModel},

@@ -111,16 +111,10 @@ func wantsStream(query url.Values) (bool, error) {
 // stream sends what a watch tells until it ends or the client leaves, which
 // does not stop the run.
 func (c *call) stream(watch *runs.Watch) error {
-	c.release()
-	h := c.w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Accel-Buffering", "no")
-	c.w.WriteHeader(http.StatusOK)
+	out := c.openStream()
 	defer context.AfterFunc(c.r.Context(), watch.Wake)()
 	silence := newSilence(watch.Wake)
 	defer silence.timer.Stop()
-	out := &eventWriter{w: c.w, control: http.NewResponseController(c.w), dialect: c.dialect}
 	for {
 		events, ended := watch.Read()
 		var err error
@@ -194,6 +188,17 @@ var frames = sync.Pool{New: func() any { return new([]byte) }}
 
 // maxKeptFrame bounds the buffers that are kept, in bytes.
 const maxKeptFrame = 64 << 10
+
+// openStream begins an answer of server-sent events.
+func (c *call) openStream() *eventWriter {
+	c.release()
+	h := c.w.Header()
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no")
+	c.w.WriteHeader(http.StatusOK)
+	return &eventWriter{w: c.w, control: http.NewResponseController(c.w), dialect: c.dialect}
+}
 
 // send writes events, and behind the last ones the mark of the end.
 func (w *eventWriter) send(events []runs.Event, last bool) error {

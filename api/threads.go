@@ -125,7 +125,13 @@ func (s *server) listHistory(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(s.Threads.History(c.r.Context(), c.project, c.id("thread_id"), query.Get("message_id"), page))
+	const of = "message_id"
+	if query.Has(of) {
+		if err := wire.CheckID(of, query.Get(of), idPrefixes[of]); err != nil {
+			return err
+		}
+	}
+	return c.json(s.Threads.History(c.r.Context(), c.project, c.id("thread_id"), query.Get(of), page))
 }
 
 func (s *server) createMessage(c *call) error {

@@ -37,6 +37,12 @@ func (s *server) listDeliveries(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := newestFirst(page); err != nil {
+		return err
+	}
+	if page.After != "" {
+		return wire.InvalidValue("after", "Invalid 'after': this list has no further pages.")
+	}
 	if s.Webhooks == nil {
 		return c.json(wire.List{}, nil)
 	}

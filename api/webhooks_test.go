@@ -126,6 +126,8 @@ func TestUndeliveredWebhooks(t *testing.T) {
 	}
 	require.Equal(t, true, mine.get("/v1/x/webhooks/deliveries?limit=1").at("has_more"))
 	mine.call("GET", "/v1/x/webhooks/deliveries?limit=0", "").refused(http.StatusBadRequest, "limit", "integer_below_min_value")
+	mine.call("GET", "/v1/x/webhooks/deliveries?order=asc", "").refused(http.StatusBadRequest, "order", "invalid_value")
+	mine.call("GET", "/v1/x/webhooks/deliveries?after="+completed.ID, "").refused(http.StatusBadRequest, "after", "invalid_value")
 	require.Empty(t, theirs.get("/v1/x/webhooks/deliveries").ids())
 	mine.delete("/v1/threads/" + run.text("thread_id"))
 	require.Empty(t, mine.get("/v1/x/webhooks/deliveries").ids())
