@@ -178,7 +178,11 @@ func (db *DB) DeleteThread(ctx context.Context, project, id string) error {
 		}
 		gone = append(gone, id)
 		for _, id := range gone {
-			tx.onCommit(func(db *DB) { db.tails.forget(id) })
+			waiting := tx.db.queues.marks(id)
+			tx.onCommit(func(db *DB) {
+				db.tails.forget(id)
+				db.queues.unmark(id, waiting)
+			})
 			if err := forgetIndexed(tx, id); err != nil {
 				return err
 			}
