@@ -58,6 +58,8 @@ func TestURLsThatRunsName(t *testing.T) {
 		"ftp://app.example.com":                  {"begins with https:// or http://", "begins with"},
 		"app.example.com":                        {"begins with", "begins with"},
 		"https://":                               {"has no host", "has no host"},
+		"https://app.example.com:65536":          {"the port of the URL", "the port of the URL"},
+		"https://app.example.com:0":              {"the port of the URL", "the port of the URL"},
 		"https://me:pass@app.example.com":        {"a name or a password", "a name or a password"},
 		"https://app.example.com/\n":             {"not a URL", "not a URL"},
 		"https://app.example.com/a b":            {"not a URL", "not a URL"},

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"understudy/runs"
@@ -140,10 +141,17 @@ func parseEndpoint(address string) (*url.URL, error) {
 		return nil, errors.New("the URL of a webhook begins with https:// or http://")
 	case u.Hostname() == "":
 		return nil, errors.New("the URL has no host")
+	case u.Port() != "" && !isPort(u.Port()):
+		return nil, errors.New("the port of the URL is not a number from 1 to 65535")
 	case u.User != nil:
 		return nil, errors.New("the URL must not hold a name or a password: endpoints know the server by its signature")
 	}
 	return u, nil
+}
+
+func isPort(text string) bool {
+	port, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && port > 0
 }
 
 func originOf(u *url.URL) string { return strings.ToLower(u.Scheme + "://" + u.Host) }
