@@ -20,7 +20,7 @@ type tape struct {
 	mutex     sync.Mutex
 	counted   bool   // size was counted once
 	size      int64  // when it was last counted, and what was written since
-	forgotten bool   // what projects without a tape had was marked
+	forgotten bool   // all that projects without a tape had was marked
 	watched   string // thread whose parts are being collected
 	touched   bool   // it has another call since
 }
@@ -132,7 +132,8 @@ func (db *DB) TapeSize(ctx context.Context) (size int64, err error) {
 // isOver is the condition that a call's run needs it no more.
 const isOver = "NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = c.run_id AND r.active = 1)"
 
-// forgetProjects marks all calls of projects that have no tape, once in the life of a process: there are no new ones.
+// forgetProjects marks all calls of projects that have no tape. There are no new ones, so once is enough in the life of a
+// process, unless a run that is not over keeps some.
 func (db *DB) forgetProjects(ctx context.Context, projects []string) error {
 	if len(projects) == 0 || db.tape.forgotten {
 		return nil
@@ -140,6 +141,16 @@ func (db *DB) forgetProjects(ctx context.Context, projects []string) error {
 	var last int64
 	if err := db.QueryRow(ctx, "SELECT COALESCE(MAX(rowid), 0) FROM model_calls").Scan(&last); err != nil {
 		return err
+	}
+	some := false
+	for _, project := range projects { // asked beforehand: a run may end meanwhile
+		var kept bool
+		err := db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM runs r WHERE r.active = 1 AND r.project_id = $1
+			AND EXISTS (SELECT 1 FROM model_calls c WHERE c.run_id = r.id))`, project).Scan(&kept)
+		if err != nil {
+			return err
+		}
+		some = some || kept
 	}
 	for from := int64(0); from < last; from += forgottenRows {
 		err := db.Write(ctx, func(_ context.Context, tx *Tx) error {
@@ -155,7 +166,7 @@ func (db *DB) forgetProjects(ctx context.Context, projects []string) error {
 			return err
 		}
 	}
-	db.tape.forgotten = true
+	db.tape.forgotten = !some
 	return nil
 }
 

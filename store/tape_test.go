@@ -252,19 +252,21 @@ func TestTapeIsKeptBySize(t *testing.T) {
 
 // TestARunThatIsNotOverKeepsItsTape however old it is.
 func TestARunThatIsNotOverKeepsItsTape(t *testing.T) {
-	w := newTaper(t)
-	w.thread("thread_1")
-	run := &runs.Run{ID: "run_1", ThreadID: "thread_1", Status: runs.RequiresAction}
-	_, err := w.db.CreateRun(t.Context(), "p", runs.NewRun{Run: run})
-	require.NoError(t, err)
-	w.call("thread_1", "run_1", 1, runs.ModelCall{Request: conversation(1, 3)})
-	everything := TapeLimits{Keep: 1, Size: 1, Off: []string{"p"}}
-	require.Zero(t, w.sweep(1000, everything))
-	require.Len(t, w.requests("thread_1", "run_1"), 1)
+	for _, limits := range []TapeLimits{{Keep: 1}, {Size: 1}, {Off: []string{"p"}}} {
+		w := newTaper(t)
+		w.thread("thread_1")
+		run := &runs.Run{ID: "run_1", ThreadID: "thread_1", Status: runs.RequiresAction}
+		_, err := w.db.CreateRun(t.Context(), "p", runs.NewRun{Run: run})
+		require.NoError(t, err)
+		w.call("thread_1", "run_1", 1, runs.ModelCall{Request: conversation(1, 3)})
+		require.Zero(t, w.sweep(1000, limits))
+		require.Len(t, w.requests("thread_1", "run_1"), 1)
 
-	write(t, w.db, "UPDATE runs SET active = 0")
-	require.Equal(t, 1, w.sweep(1000, everything))
-	require.Empty(t, w.requests("thread_1", "run_1"))
+		write(t, w.db, "UPDATE runs SET active = 0")
+		require.Equal(t, 1, w.sweep(1000, limits), "%+v", limits)
+		require.Empty(t, w.requests("thread_1", "run_1"))
+		require.Equal(t, len(limits.Off) > 0, w.db.tape.forgotten)
+	}
 }
 
 func TestProjectWithoutTapeLosesIt(t *testing.T) {
