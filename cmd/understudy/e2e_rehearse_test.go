@@ -198,6 +198,8 @@ func testRehearseMistakes(t *testing.T, p program, s *server) {
 	}{
 		"no such model":  {[]string{"--from=gone", "--to=new", "--url=" + s.api}, 1, `no run of the model "gone" has ended by itself; the last runs asked for old`},
 		"no model":       {[]string{"--from=old"}, 2, "--to=MODEL"},
+		"from nothing":   {[]string{"--from=", "--to=new", "--url=" + s.api}, 2, "--from: the model has no name"},
+		"to nothing":     {[]string{"--from=old", "--to=", "--url=" + s.api}, 2, "--to: the model has no name"},
 		"no server":      {[]string{"--from=old", "--to=new", "--url=http://127.0.0.1:1"}, 1, "no server is reached at http://127.0.0.1:1: "},
 		"no URL":         {[]string{"--from=old", "--to=new", "--url=localhost"}, 2, "this is not the URL of a server"},
 		"another server": {[]string{"--from=old", "--to=new", "--url=" + strings.TrimSuffix(s.api, "/v1") + "/elsewhere"}, 1, "it is older than this command, or no understudy"},

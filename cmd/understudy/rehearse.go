@@ -55,6 +55,11 @@ type rehearsal struct {
 
 // Run rehearses.
 func (c *RehearseCmd) Run(ctx context.Context, sys System) error {
+	for _, model := range [][2]string{{"--from", c.From}, {"--to", c.To}} {
+		if model[1] == "" { // as a script's unset variable: it would take the runs of every model, or repeat them as they were
+			return &usageError{fmt.Errorf("%s: the model has no name; write one that clients can ask for instead", model[0])}
+		}
+	}
 	if c.Last < 1 || c.Concurrency < 1 || c.Worst < 0 || c.Tolerate < 0 || c.Tolerate > 100 {
 		return &usageError{errors.New("--last and --concurrency are at least 1, --worst at least 0, and --tolerate is 0 to 100")}
 	}
