@@ -18,6 +18,12 @@ func (s *server) replayRun(c *call) error {
 	if err != nil {
 		return err
 	}
+	switch dry, err := c.isDryRun(); {
+	case err != nil:
+		return err
+	case dry: // whoever asks for no model call is not to be charged for one
+		return wire.InvalidValue(dryRunHeader, "Invalid '%s': 'true'. A replay has no dry run; only the creation of a run has.", dryRunHeader)
+	}
 	create, err := read(c, runs.ReadReplay)
 	if err != nil {
 		return err
