@@ -44,6 +44,9 @@ const (
 	tooSlow = "too slow" // nothing more came for the idle_timeout
 )
 
+// ends are all ends of answers; "" is that of a whole one.
+var ends = []string{"", gaveUp, broke, tooSlow}
+
 // failure is a way not to be answered: how it is recognised, and the error that
 // plays it back.
 type failure struct {

@@ -46,6 +46,10 @@ func decode(text []byte) (*recording, error) {
 		return nil, errors.New("its request has no method or no path")
 	case a == nil || a.Status == 0 && a.Failed == "" && a.End != gaveUp:
 		return nil, errors.New("its answer has no status")
+	case a.Status != 0 && (a.Status < 100 || a.Status > 999):
+		return nil, fmt.Errorf("its answer has the status %d; write one of three digits", a.Status)
+	case !slices.Contains(ends, a.End):
+		return nil, fmt.Errorf("its answer ends by %q; write %s, or leave it away for one that is whole", a.End, strings.Join(ends[1:], ", "))
 	case a.Failed != "" && !slices.ContainsFunc(failures, func(f failure) bool { return f.name == a.Failed }):
 		return nil, fmt.Errorf("its answer has failed by %q; write %s", a.Failed, failureNames())
 	}

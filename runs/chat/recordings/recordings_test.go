@@ -320,6 +320,8 @@ func TestDirectories(t *testing.T) {
 		`{"request":{"method":"GET","path":"/models"}}`:                                             "its answer has no status",
 		strings.Replace(good, `"status":200`, `"state":200`, 1):                                     `unknown field "state"`,
 		strings.Replace(good, `"status":200`, `"failed":"badly"`, 1):                                `failed by "badly"; write too slow, connection refused,`,
+		strings.Replace(good, `"status":200`, `"status":99`, 1):                                     "the status 99; write one of three digits",
+		strings.Replace(good, `"status":200`, `"status":200,"end":"broken"`, 1):                     `ends by "broken"; write gave up, broke, too slow, or leave it away`,
 		strings.Replace(good, `"status":200`, `"status":200,"base64":"*"`, 1):                       "illegal base64",
 		strings.Replace(good, `"method":"GET","path":"/models"`, `"method":"GET","headers":"x"`, 1): `unknown field "headers"`,
 	} {
