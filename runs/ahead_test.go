@@ -26,6 +26,16 @@ type aheadStore struct {
 	between func()      // before the commit; nil = nothing
 	broken  bool        // the commit fails
 	changed bool        // others change the thread in the same transaction
+
+	looked chan struct{} // closed when active runs were looked for; nil = nobody wants to know
+}
+
+func (s *aheadStore) ActiveOn(ctx context.Context, project, threadID string) ([]string, error) {
+	active, err := s.DB.ActiveOn(ctx, project, threadID)
+	if s.looked != nil {
+		close(s.looked)
+	}
+	return active, err
 }
 
 func (s *aheadStore) Outlook(project, threadID string) *runs.Outlook {
@@ -150,6 +160,24 @@ func TestThreadChangesAhead(t *testing.T) {
 	<-ended
 	require.Len(t, w.model.sent(), 2)
 	require.Equal(t, []string{"user: Hi", "assistant: Ho", "assistant: Hello"}, w.texts(thread))
+}
+
+// TestThreadIsDeletedAhead deletes the thread when it has no run yet, and does so
+// right behind the commit of one: its model call is broken off.
+func TestThreadIsDeletedAhead(t *testing.T) {
+	ended, deleted := make(chan struct{}), make(chan error, 1)
+	w, s := openAhead(t, broken(ended, "void"))
+	s.looked = make(chan struct{})
+	thread := w.thread("Hi")
+	s.between = func() {
+		<-w.model.called
+		go func() { deleted <- w.runs.DeleteThread(w.ctx, project, thread) }()
+		<-s.looked
+	}
+	_, log := w.stream(thread)
+	require.NoError(t, <-deleted)
+	<-ended
+	read(log)
 }
 
 // TestOneOfTwoAhead creates two runs of one thread at a time: the model is called for one.

@@ -13,6 +13,7 @@ import (
 // one of the engine's places.
 type live struct {
 	runID   string
+	thread  string
 	class   class
 	log     *Log
 	ctx     context.Context
@@ -115,7 +116,7 @@ func (e *Engine) enter(r *Record) *live {
 	if old := e.live[r.Run.ID]; old != nil { // its leg has ended, or its lease ran out
 		old.cancel(ErrLost)
 	}
-	l := &live{runID: r.Run.ID, class: e.classOf(r.Project, r.Upstream, r.Run.Model), log: log, settled: make(chan struct{})}
+	l := &live{runID: r.Run.ID, thread: r.Run.ThreadID, class: e.classOf(r.Project, r.Upstream, r.Run.Model), log: log, settled: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(e.ctx)
 	e.live[l.runID] = l
 	e.places.take(l.class)
@@ -239,6 +240,17 @@ func (e *Engine) idle(r *Record) bool {
 func (e *Engine) interrupt(runID string) {
 	if l := e.find(runID); l != nil {
 		l.cancel(errCancelRequested)
+	}
+}
+
+// abandon breaks off the runs that are driven here for a thread that is gone.
+func (e *Engine) abandon(threadID string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range e.live {
+		if l.thread == threadID {
+			l.cancel(ErrLost)
+		}
 	}
 }
 

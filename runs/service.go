@@ -294,7 +294,11 @@ func (s *Service) DeleteThread(ctx context.Context, project, id string) error {
 		return wire.OrNoSuch(err, threadNoun, id)
 	}
 	s.CancelAll(ctx, project, id, active)
-	return wire.OrNoSuch(s.threads.DeleteThread(ctx, project, id), threadNoun, id)
+	err = s.threads.DeleteThread(ctx, project, id)
+	if err == nil { // also of a run that was made in between
+		s.engine.abandon(id)
+	}
+	return wire.OrNoSuch(err, threadNoun, id)
 }
 
 // Step returns one step as it is shown, with the texts that file_search found if
