@@ -48,18 +48,18 @@ func orDefault[T int | int64 | time.Duration](value, otherwise T) T {
 // Extractor reads files. It may be used by several goroutines at once.
 type Extractor struct {
 	options Options
-	engine  *engine
+	engines *engines
 }
 
 // New returns an Extractor. It costs nothing until a file is read.
 func New(options Options) *Extractor {
 	options = options.withDefaults()
-	return &Extractor{options: options, engine: &engine{options: options}}
+	return &Extractor{options: options, engines: newEngines(options)}
 }
 
 // Close frees what the Extractor holds. A file that is being read is read to
 // its end.
-func (e *Extractor) Close() error { return e.engine.close() }
+func (e *Extractor) Close() error { return e.engines.close() }
 
 // source is a file that is being read.
 type source struct {

@@ -285,7 +285,7 @@ func laughs() []byte {
 // warm compiles the PDF engine, which may take longer than a test allows a file.
 func warm(t testing.TB) {
 	e := New(Options{CacheDir: cache})
-	_, done, err := e.engine.instance(t.Context())
+	_, done, err := e.engines.instance(t.Context())
 	require.NoError(t, err)
 	done()
 	require.NoError(t, e.Close())

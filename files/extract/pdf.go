@@ -24,7 +24,7 @@ func pdf(e *Extractor, s *source, out *builder) error {
 	if !bytes.Contains(begin, []byte("%PDF-")) {
 		return invalid("Its name says that it is a PDF document, but it is not one.")
 	}
-	instance, done, err := e.engine.instance(s)
+	instance, done, err := e.engines.instance(s)
 	if err != nil {
 		return err
 	}

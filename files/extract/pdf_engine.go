@@ -28,9 +28,6 @@ type engine struct {
 	stopped    bool // for good
 }
 
-// maxInstances is how many PDFs are read at once. Each may use MaxMemory.
-const maxInstances = 4
-
 // wasmPage is the unit of a WebAssembly memory, in bytes.
 const wasmPage = 64 << 10
 
@@ -95,7 +92,7 @@ func (e *engine) start() error {
 		config = config.WithCompilationCache(cache)
 	}
 	pool, err := webassembly.Init(webassembly.Config{
-		MaxTotal:      maxInstances,
+		MaxTotal:      1,
 		FSConfig:      wazero.NewFSConfig(), // without this the host's root is mounted
 		RuntimeConfig: config,
 		Stdout:        io.Discard,

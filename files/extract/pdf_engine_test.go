@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,10 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (e *engine) running() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.pool != nil
+func (e *engines) running() bool {
+	return slices.ContainsFunc(e.all, func(one *engine) bool {
+		one.mu.Lock()
+		defer one.mu.Unlock()
+		return one.pool != nil
+	})
 }
 
 // TestTheEngineRunsOnlyWhenItIsNeeded follows it through its life, in virtual time.
@@ -31,25 +34,25 @@ func TestTheEngineRunsOnlyWhenItIsNeeded(t *testing.T) {
 		}
 
 		read("a.txt", "Hello")
-		require.False(t, e.engine.running(), "text needs no engine")
+		require.False(t, e.engines.running(), "text needs no engine")
 
 		read("a.pdf", string(content))
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
-		require.True(t, e.engine.running(), "another PDF may come")
+		require.True(t, e.engines.running(), "another PDF may come")
 
 		read("a.pdf", string(content))
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
-		require.True(t, e.engine.running(), "it was used less than a minute ago")
+		require.True(t, e.engines.running(), "it was used less than a minute ago")
 
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		require.False(t, e.engine.running(), "nobody has used it for a minute")
+		require.False(t, e.engines.running(), "nobody has used it for a minute")
 
 		read("a.pdf", string(content))
 		require.NoError(t, e.Close())
-		require.False(t, e.engine.running())
+		require.False(t, e.engines.running())
 		_, err := e.Extract(t.Context(), "a.pdf", bytes.NewReader(content), int64(len(content)))
 		require.ErrorIs(t, err, errStopped)
 	})
@@ -77,7 +80,7 @@ func TestPDFsAreReadSideBySide(t *testing.T) {
 func TestTheEngineSeesNoFiles(t *testing.T) {
 	e := New(Options{CacheDir: cache})
 	defer func() { require.NoError(t, e.Close()) }()
-	instance, done, err := e.engine.instance(t.Context())
+	instance, done, err := e.engines.instance(t.Context())
 	require.NoError(t, err)
 	defer done()
 	path, err := filepath.Abs(filepath.Join("testdata", "letter.pdf"))
