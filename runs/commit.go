@@ -85,11 +85,11 @@ func (d *driver) overruled(err error, call *ModelCall) error {
 // done announces the state that was just committed and ends the leg.
 func (d *driver) done() {
 	d.turn = nil
+	d.engine.observer.Rested(d.rec) // quick, and so before anybody can ask what it has counted
 	d.live.settle()
 	d.live.log.run(d.rec.Run)
 	d.live.log.end()
 	runtime.Gosched() // those who wait for the run go first: here, while another thread wakes up for the rest
-	d.engine.observer.Rested(d.rec)
 	if d.rec.Run.Status.Terminal() {
 		d.engine.logEnd(d.rec)
 	}
