@@ -15,9 +15,9 @@ type PastRuns struct {
 	Statuses []Status // none = any
 }
 
-// Matches reports whether a run is one of those that are asked for.
-func (q PastRuns) Matches(r *Run) bool {
-	return (q.Model == "" || r.Model == q.Model) && (len(q.Statuses) == 0 || slices.Contains(q.Statuses, r.Status))
+// Matches reports whether a run of this model and in this state is asked for.
+func (q PastRuns) Matches(model string, status Status) bool {
+	return (q.Model == "" || model == q.Model) && (len(q.Statuses) == 0 || slices.Contains(q.Statuses, status))
 }
 
 // ParseStatuses reads the names of run states.

@@ -99,12 +99,15 @@ func (db *DB) PastRuns(ctx context.Context, project string, q runs.PastRuns) (wi
 			return wire.List{}, err
 		}
 		for _, row := range rows {
-			var run runs.Run
+			var run struct { // all members would cost several times as much
+				Model  string      `json:"model"`
+				Status runs.Status `json:"status"`
+			}
 			if err := json.Unmarshal(row.item.JSON, &run); err != nil {
 				return wire.List{}, fmt.Errorf("decode %s: %w", row.item.ID, err)
 			}
 			switch {
-			case !q.Matches(&run):
+			case !q.Matches(run.Model, run.Status):
 			case len(list.Items) == q.Limit:
 				list.HasMore = true
 				return list, nil

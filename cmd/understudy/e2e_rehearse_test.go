@@ -136,6 +136,10 @@ func testRehearse(t *testing.T, p program) {
 		require.Equal(t, []int{4, 4, 4}, []int{made.Rehearsed, made.Held, made.Summary.SameText})
 		require.Equal(t, http.StatusOK, s.send(t, http.MethodGet, "/threads/"+made.Runs[0].Diff.B.ThreadID, nil).status)
 	})
+	t.Run("by the data directory", func(t *testing.T) {
+		r, code := p.run(t, nil, "rehearse", "--from=old", "--to=old", "--last=1", "--data="+s.data)
+		require.Equal(t, 0, code, r.stderr)
+	})
 	t.Run("other instructions", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "instructions.txt")
 		require.NoError(t, os.WriteFile(file, []byte("Never look."), 0o600))
@@ -201,6 +205,7 @@ func testRehearseMistakes(t *testing.T, p program, s *server) {
 		"from nothing":   {[]string{"--from=", "--to=new", "--url=" + s.api}, 2, "--from: the model has no name"},
 		"to nothing":     {[]string{"--from=old", "--to=", "--url=" + s.api}, 2, "--to: the model has no name"},
 		"no server":      {[]string{"--from=old", "--to=new", "--url=http://127.0.0.1:1"}, 1, "no server is reached at http://127.0.0.1:1: "},
+		"no address":     {[]string{"--from=old", "--to=new"}, 1, "no server is at work on ./data; start one with understudy serve, or write --data or --url"},
 		"no URL":         {[]string{"--from=old", "--to=new", "--url=localhost"}, 2, "this is not the URL of a server"},
 		"another server": {[]string{"--from=old", "--to=new", "--url=" + strings.TrimSuffix(s.api, "/v1") + "/elsewhere"}, 1, "it is older than this command, or no understudy"},
 		"no key":         {[]string{"--from=old", "--to=new", "--url=" + keyed.api}, 1, "API key"},

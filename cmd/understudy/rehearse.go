@@ -63,11 +63,15 @@ func (c *RehearseCmd) Run(ctx context.Context, sys System) error {
 	if c.Last < 1 || c.Concurrency < 1 || c.Worst < 0 || c.Tolerate < 0 || c.Tolerate > 100 {
 		return &usageError{errors.New("--last and --concurrency are at least 1, --worst at least 0, and --tolerate is 0 to 100")}
 	}
-	server, err := c.connect(sys)
+	find, key, err := c.server(sys)
 	if err != nil {
 		return err
 	}
-	r := &rehearsal{RehearseCmd: c, server: server, notice: func(format string, values ...any) { fmt.Fprintf(sys.Stderr, format+"\n", values...) }}
+	base, err := find()
+	if err != nil {
+		return err
+	}
+	r := &rehearsal{RehearseCmd: c, server: newRemote(base, key), notice: func(format string, values ...any) { fmt.Fprintf(sys.Stderr, format+"\n", values...) }}
 	if c.Instructions != nil {
 		text, err := os.ReadFile(*c.Instructions)
 		if err != nil {

@@ -61,8 +61,12 @@ func (r *remote) call(ctx context.Context, method, path string, body, out any) e
 		}
 	}
 	idempotencyKey := wire.NewHexID("understudy_")
+	asking := ctx
+	if method == http.MethodPost { // who is interrupted must know what was made, to take it back
+		asking = context.WithoutCancel(ctx)
+	}
 	for try := 1; ; try++ {
-		answer, wait, err := r.try(ctx, method, path, sent, idempotencyKey)
+		answer, wait, err := r.try(asking, method, path, sent, idempotencyKey)
 		switch {
 		case err == nil && out == nil:
 			return nil

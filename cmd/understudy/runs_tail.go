@@ -22,10 +22,8 @@ type RunsCmd struct {
 
 // RunsTailCmd is "understudy runs tail".
 type RunsTailCmd struct {
-	StoreFlags `embed:""`
-	URL        *string `name:"url" placeholder:"URL" help:"Where the server is reached, instead of looking it up in the data directory. [$$UNDERSTUDY_URL]"`
-	Key        *string `placeholder:"KEY" help:"API key, for servers with --auth keys; its project's runs are shown. Prefer the environment. [$$UNDERSTUDY_KEY]"`
-	JSON       bool    `name:"json" help:"Print one JSON object for each change."`
+	ServerFlags `embed:""`
+	JSON        bool `name:"json" help:"Print one JSON object for each change."`
 }
 
 // Help implements kong.HelpProvider.
@@ -55,9 +53,12 @@ type tail struct {
 
 // Run follows the server until it is interrupted.
 func (c *RunsTailCmd) Run(ctx context.Context, sys System) error {
-	from := settings{sys.Getenv}
+	find, key, err := c.server(sys)
+	if err != nil {
+		return err
+	}
 	t := &tail{
-		key:    from.pick(c.Key, "key", setting{}).value,
+		find: find, key: key,
 		show:   newProgressLines(sys).show,
 		notice: func(format string, values ...any) { fmt.Fprintf(sys.Stderr, format+"\n", values...) },
 	}
@@ -65,28 +66,6 @@ func (c *RunsTailCmd) Run(ctx context.Context, sys System) error {
 		t.show = func(_ runs.Progress, line json.RawMessage) error {
 			_, err := fmt.Fprintf(sys.Stdout, "%s\n", line)
 			return err
-		}
-	}
-	if given := from.pick(c.URL, "url", setting{}); given.where != "" {
-		base, err := serverURL(given)
-		if err != nil {
-			return &usageError{err}
-		}
-		t.find = func() (string, error) { return base, nil }
-	} else {
-		dir, err := loadDataDir(c.StoreFlags, sys.Getenv)
-		if err != nil {
-			return &usageError{err}
-		}
-		t.find = func() (string, error) {
-			address, err := addressOf(dir)
-			if err == nil && address == "" {
-				err = fmt.Errorf("no server is at work on %s", dir)
-			}
-			return address, err
-		}
-		if _, err := t.find(); err != nil {
-			return fmt.Errorf("%w; start one with understudy serve, or write --data or --url", err)
 		}
 	}
 	return t.follow(ctx)
