@@ -111,6 +111,9 @@ func (a *tape) watch(t *testing.T, name, baseURL string) string {
 	require.NoError(t, err)
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	proxy.FlushInterval = -1
+	transport := &http.Transport{} // of its own: servers of other tests close the idle connections of the default one at their end
+	t.Cleanup(transport.CloseIdleConnections)
+	proxy.Transport = transport
 	proxy.ModifyResponse = func(res *http.Response) error {
 		call := name + " " + res.Request.Method + " " + res.Request.URL.RequestURI()
 		res.Body = &heard{ReadCloser: res.Body, end: func(body []byte) { a.add(call, res.StatusCode, body) }}
