@@ -19,11 +19,7 @@ var migrations embed.FS
 // migrate brings the schema to the version this binary knows. When it may not change anything (another process is
 // serving the database) it only insists on that version.
 func migrate(ctx context.Context, pool *sql.DB, logger *slog.Logger, mayChange bool) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, pool, files, goose.WithDisableGlobalRegistry(true))
+	provider, err := migrator(pool)
 	if err != nil {
 		return fmt.Errorf("read the embedded migrations: %w", err)
 	}
@@ -45,4 +41,31 @@ func migrate(ctx context.Context, pool *sql.DB, logger *slog.Logger, mayChange b
 	}
 	logger.Info("database schema upgraded", "from", current, "to", known)
 	return nil
+}
+
+// migrator gives SQLite each file as a whole. goose would take it apart first, with buffers of 4 MB whose garbage is a
+// third of what hundreds of tests with databases of their own cost.
+func migrator(pool *sql.DB) (*goose.Provider, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var steps []*goose.Migration
+	for _, name := range names {
+		version, err := goose.NumericComponent(name)
+		if err != nil {
+			return nil, err
+		}
+		script, err := migrations.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		up := func(ctx context.Context, tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, string(script))
+			return err
+		}
+		steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{RunTx: up}, nil))
+	}
+	return goose.NewProvider(goose.DialectSQLite3, pool, nil,
+		goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(steps...))
 }

@@ -25,20 +25,6 @@ import (
 	"understudy/runs/chat/builtin"
 )
 
-// recordedConfig has the models of config at a backend of another process.
-const recordedConfig = `run_webhooks: {secret: ` + webhookSecret + `, hosts: [127.0.0.1]}
-upstreams:
-  - {name: offline, base_url: "%[1]s/v1", auth: none, images: url, embedding_model: builtin/echo}
-  - {name: delayed, base_url: "%[1]s/v1?delay=300ms", auth: none}
-  - {name: slow, base_url: "%[1]s/v1?delay=1h", auth: none}
-  - {name: broken, base_url: "http://127.0.0.1:1/v1", auth: none, max_retries: 0}
-models:
-  delayed: delayed/echo
-  slow: slow/echo
-  broken: broken/echo
-  "*": offline/echo
-`
-
 // sameScript are suites whose cases a newer version of their SDK has, too: to
 // replay them again would take long and show little.
 var sameScript = []string{"openai-python 1.109.1", "npm openai 4.104.0"}
@@ -65,11 +51,11 @@ func TestReplay(t *testing.T) {
 				t.Skip(err) // TestSDK says so
 			}
 			tapes := t.TempDir()
-			session := func(name, flag, config string) (seen map[string][]string, passed int64) {
+			session := func(name, flag, backend string) (seen map[string][]string, passed int64) {
 				t.Run(name, func(t *testing.T) {
 					data := t.TempDir()
 					configFile, keyed := filepath.Join(data, "config.yaml"), filepath.Join(data, "keyed")
-					require.NoError(t, os.WriteFile(configFile, []byte(config), 0o600))
+					require.NoError(t, os.WriteFile(configFile, config(backend), 0o600))
 					tape := &tape{seen: map[string][]string{}}
 					watched := servers{key: newKey(t, binary, keyed)}
 					watched.open = tape.watch(t, "open", serve(t, binary, "--config", configFile, flag, filepath.Join(tapes, "open")))
@@ -80,10 +66,10 @@ func TestReplay(t *testing.T) {
 				return seen, passed
 			}
 			backend := httptest.NewServer(builtin.New(builtin.Options{}))
-			live, passed := session("record", "--record", fmt.Sprintf(recordedConfig, backend.URL))
+			live, passed := session("record", "--record", backend.URL+"/v1")
 			backend.CloseClientConnections()
 			backend.Close()
-			replayed, again := session("replay", "--replay", fmt.Sprintf(recordedConfig, "http://127.0.0.1:1"))
+			replayed, again := session("replay", "--replay", "http://127.0.0.1:1/v1")
 			require.Equal(t, passed, again)
 			differ := 0
 			for _, call := range slices.Sorted(maps.Keys(live)) {

@@ -5,6 +5,7 @@ package sdk
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,20 +21,26 @@ import (
 // webhookSecret signs what receivers on loopback are told of runs.
 const webhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// config gives the suites the built-in model, the same one answering late and
-// never, and a backend that cannot be reached: nothing listens on port 1.
-const config = `run_webhooks: {secret: ` + webhookSecret + `, hosts: [127.0.0.1]}
+// builtinModel is the built-in model inside the server.
+const builtinModel = "builtin://echo"
+
+// config gives the suites a backend, which is the built-in model in the server or
+// elsewhere, the same one answering late and never, and a backend that cannot be
+// reached: nothing listens on port 1.
+func config(backend string) []byte {
+	return fmt.Appendf(nil, `run_webhooks: {secret: %[2]s, hosts: [127.0.0.1]}
 upstreams:
-  - {name: offline, base_url: "builtin://echo", auth: none}
-  - {name: delayed, base_url: "builtin://echo?delay=300ms", auth: none}
-  - {name: slow, base_url: "builtin://echo?delay=1h", auth: none}
+  - {name: offline, base_url: "%[1]s", auth: none, images: url, embedding_model: builtin/echo}
+  - {name: delayed, base_url: "%[1]s?delay=300ms", auth: none}
+  - {name: slow, base_url: "%[1]s?delay=1h", auth: none}
   - {name: broken, base_url: "http://127.0.0.1:1/v1", auth: none, max_retries: 0}
 models:
   delayed: delayed/echo
   slow: slow/echo
   broken: broken/echo
   "*": offline/echo
-`
+`, backend, webhookSecret)
+}
 
 // build builds the server that the suites run against.
 func build(t *testing.T, root string) (binary string) {
@@ -52,7 +59,7 @@ func startServers(t *testing.T, binary string) servers {
 	t.Helper()
 	dir := t.TempDir()
 	configFile, keyed := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "keyed")
-	require.NoError(t, os.WriteFile(configFile, []byte(config), 0o600))
+	require.NoError(t, os.WriteFile(configFile, config(builtinModel), 0o600))
 	return servers{
 		open:  serve(t, binary, "--config", configFile, "--data", filepath.Join(dir, "open")),
 		keyed: serve(t, binary, "--config", configFile, "--data", keyed, "--auth", "keys"),

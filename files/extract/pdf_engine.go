@@ -15,15 +15,15 @@ import (
 
 // engine is PDFium, compiled to WebAssembly. What it reads cannot leave its
 // memory: it has no file system, no network, and a bound on memory. It starts
-// with the first PDF and stops when none has come for a while, since it takes
-// some 50 MB.
+// with its first PDF and stops when none has come for a while, since it takes
+// some 50 MB. It reads one file at a time.
 type engine struct {
 	options Options
 
 	mu         sync.Mutex // held while the engine starts or stops
 	pool       pdfium.Pool
 	closeCache func() error // nil without a cache
-	users      int
+	busy       bool
 	idle       *time.Timer
 	stopped    bool // for good
 }
@@ -75,7 +75,7 @@ func (e *engine) acquire() (pdfium.Pool, error) {
 	if e.idle != nil {
 		e.idle.Stop()
 	}
-	e.users++
+	e.busy = true
 	return e.pool, nil
 }
 
@@ -108,9 +108,7 @@ func (e *engine) start() error {
 func (e *engine) release() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.users--; e.users > 0 {
-		return
-	}
+	e.busy = false
 	if e.stopped {
 		_ = e.stop()
 		return
@@ -118,7 +116,7 @@ func (e *engine) release() {
 	e.idle = time.AfterFunc(e.options.IdleAfter, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		if e.users == 0 {
+		if !e.busy {
 			_ = e.stop()
 		}
 	})
@@ -143,7 +141,7 @@ func (e *engine) forgetCache() error {
 	return err
 }
 
-// close stops the engine for good, when its last user is done.
+// close stops the engine for good, when its file has been read.
 func (e *engine) close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -151,7 +149,7 @@ func (e *engine) close() error {
 	if e.idle != nil {
 		e.idle.Stop()
 	}
-	if e.users > 0 {
+	if e.busy {
 		return nil
 	}
 	return e.stop()

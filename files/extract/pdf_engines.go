@@ -66,7 +66,7 @@ func (e *engines) giveBack(one *engine) {
 	<-e.places
 }
 
-// close stops the engines for good, each when its user is done.
+// close stops the engines for good, each when its file has been read.
 func (e *engines) close() error {
 	var errs []error
 	for _, one := range e.all {

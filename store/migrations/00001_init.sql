@@ -1,4 +1,3 @@
--- +goose Up
 -- Every table carries project_id, and every lookup of a client names it.
 --
 -- seq is the order of a list. A deleted object keeps its row with a null body,

@@ -1,4 +1,3 @@
--- +goose Up
 -- An upload is pending until it is completed, cancelled or expired; only then
 -- has it parts. expires_after is the file's, in seconds, 0 for never.
 CREATE TABLE uploads (

@@ -1,4 +1,3 @@
--- +goose Up
 -- gone: 0 = in use; 1 = deleted, and what it held has yet to be removed; 2 =
 -- expired, or deleted and empty. embedding and dimensions are what all of the
 -- store's vectors are of, '' and 0 before the first.

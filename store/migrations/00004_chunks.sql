@@ -1,4 +1,3 @@
--- +goose Up
 -- What retrieval searches. A chunk's id is made of its store, its file's number in the store and its own number in the
 -- file (package index says how), so that all chunks of a store, and all of a file, are one stretch of every table below.
 -- A client's project is checked before a store's chunks are asked for: these tables are never looked up by a client's id.

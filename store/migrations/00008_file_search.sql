@@ -1,4 +1,3 @@
--- +goose Up
 -- search is how the run's file_search works, as JSON, '' when it has nothing to say.
 ALTER TABLE runs ADD COLUMN search TEXT NOT NULL DEFAULT '';
 

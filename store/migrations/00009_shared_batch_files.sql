@@ -1,4 +1,3 @@
--- +goose Up
 -- Batches besides a file's own (vector_store_files.batch_id) that wait for it:
 -- those that attached it while it was in progress.
 CREATE TABLE vector_store_batch_files (

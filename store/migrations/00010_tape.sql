@@ -1,4 +1,3 @@
--- +goose Up
 -- The tape. A body (request, response, prompt_messages.body) is stored as it is, or as one zstd frame.
 --
 -- request is the body as sent with its messages taken out at split_at; shared = 1: the hash of the part that holds it.

@@ -1,4 +1,3 @@
--- +goose Up
 -- webhook is the URL that the run's events go to, '' when it names none.
 ALTER TABLE runs ADD COLUMN webhook TEXT NOT NULL DEFAULT '';
 
