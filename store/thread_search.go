@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -70,6 +71,9 @@ func carriers(r Reader, project string, ids []string, carrying wire.Metadata) ([
 	var kept []string
 	for _, id := range ids {
 		body, err := threadsTable.read(r, project, id)
+		if errors.Is(err, wire.ErrNotFound) { // deleted since it was found
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

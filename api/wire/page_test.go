@@ -89,6 +89,15 @@ func TestPageOf(t *testing.T) {
 			require.Equal(t, c.hasMore, list.HasMore)
 		})
 	}
-	_, err := wire.PageOf(ids, wire.Page{Limit: 1, Before: "zz"}, nil)
+	list, err := wire.PageOf(ids, wire.Page{Limit: 3}, func(id string) (json.RawMessage, error) {
+		if id == "d" {
+			return nil, wire.ErrNotFound
+		}
+		return json.RawMessage("{}"), nil
+	})
+	require.NoError(t, err)
+	require.True(t, list.HasMore)
+	require.Equal(t, []string{"e", "c"}, []string{list.Items[0].ID, list.Items[1].ID}, "what has gone is left out")
+	_, err = wire.PageOf(ids, wire.Page{Limit: 1, Before: "zz"}, nil)
 	require.Equal(t, "before", apiError(t, err).Param)
 }

@@ -2,11 +2,13 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 )
 
 // PageOf pages a short list that is at hand, oldest first, the way stored lists
-// are paged; show renders one entry.
+// are paged. show renders one entry, or answers ErrNotFound for what has gone
+// meanwhile: that is left out.
 func PageOf(ids []string, p Page, show func(id string) (json.RawMessage, error)) (List, error) {
 	ids = slices.Clone(ids)
 	if !p.Asc {
@@ -29,6 +31,9 @@ func PageOf(ids []string, p Page, show func(id string) (json.RawMessage, error))
 	}
 	for _, id := range ids[:min(len(ids), p.Limit)] {
 		body, err := show(id)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
 		if err != nil {
 			return List{}, err
 		}

@@ -128,7 +128,7 @@ For other machines, with API keys:
 
 Every flag can be given as the environment variable named behind it. Flags beat the environment, and the environment beats the configuration file. When none of them names an upstream, OPENAI_BASE_URL and OPENAI_API_KEY are used, if set.
 
-A configuration file can do more; after SIGHUP its upstreams, models, relay, cors_origins, webhooks and limits.requests_per_minute are read again:
+A configuration file can do more; after SIGHUP its upstreams, models, relay, cors_origins, webhooks, run_webhooks and limits.requests_per_minute are read again:
 
 ` + indent(exampleConfig)
 }

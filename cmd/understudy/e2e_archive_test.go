@@ -59,6 +59,7 @@ func testRoundTrip(t *testing.T, p program) {
 
 	tried, code := p.run(t, nil, "import", "--data="+to, "--dry-run", file)
 	require.Zero(t, code, tried.stderr)
+	require.NoFileExists(t, filepath.Join(to, "understudy.db"))
 	first, code := p.run(t, nil, "import", "--data="+to, file)
 	require.Zero(t, code, first.stderr)
 	require.Equal(t, "Nothing was imported; without --dry-run it would be:\n"+first.stdout.String(), tried.stdout.String())

@@ -66,10 +66,15 @@ func existingData(flags StoreFlags, sys System) (string, error) {
 	if err != nil {
 		return "", &usageError{err}
 	}
-	if _, err := os.Stat(filepath.Join(dir, "understudy.db")); err != nil {
+	if !hasDatabase(dir) {
 		return "", &usageError{&problem{where: "--data", text: dir + " is no data directory of an understudy; name the one that the server uses"}}
 	}
 	return dir, nil
+}
+
+func hasDatabase(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "understudy.db"))
+	return err == nil
 }
 
 // writeWhole writes a new file that has its name only when it is whole, and that other users cannot read.

@@ -50,6 +50,12 @@ func (c *ImportCmd) Run(ctx context.Context, sys System) (err error) {
 	if err != nil {
 		return &usageError{err}
 	}
+	if c.DryRun && !hasDatabase(dir) { // nor is an empty one to stay
+		if dir, err = os.MkdirTemp("", "understudy-import-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
 	db, err := store.Open(ctx, store.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err

@@ -75,7 +75,7 @@ func (c *RehearseCmd) Run(ctx context.Context, sys System) error {
 	if c.Instructions != nil {
 		text, err := os.ReadFile(*c.Instructions)
 		if err != nil {
-			return &usageError{err}
+			return &usageError{fmt.Errorf("--instructions: %w", err)}
 		}
 		r.instructions = string(text)
 	}
