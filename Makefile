@@ -15,7 +15,9 @@ GOLANGCI_LINT         := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOVULNCHECK_VERSION := v1.8.0
 GOVULNCHECK         := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)
 
-# The product is built without cgo; the race detector needs it, and with it a C compiler.
+# All is built without cgo, once for all targets; but the race detector needs it, and with it a C compiler.
+export CGO_ENABLED := 0
+
 CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
 # It does not watch SQLite, which is C by birth and most of what watching would cost. Only a package without type
 # parameters may be left out: the linker may take its copy of a generic function for everybody's.
@@ -47,7 +49,7 @@ run: ## Start the server; SERVE_FLAGS="--listen 127.0.0.1:9000" adds flags.
 
 .PHONY: build
 build: ## Build the static binary dist/understudy.
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o dist/understudy ./cmd/understudy
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o dist/understudy ./cmd/understudy
 
 .PHONY: test
 test: vet test-go fuzz proofs test-sdk ## Everything this project can prove: vet, unit and end-to-end tests, fuzzing, SDKs.
@@ -64,7 +66,7 @@ ifndef RACE
 	@echo "NOTICE: no C compiler ($$($(GO) env CC)) found, so the tests run without the race detector; install gcc to have it"
 endif
 	@mkdir -p $(TOOLS) && rm -f $(SUMMARY)
-	TEST_SUMMARY=$(SUMMARY) $(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) $(GO) test $(RACE) -shuffle=on -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
+	TEST_SUMMARY=$(SUMMARY) $(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -shuffle=on -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
 
 # What the tests of test-go had to show for themselves.
 .PHONY: proofs
@@ -74,7 +76,7 @@ proofs:
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME, 1000 inputs unless told.
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \
-		CGO_ENABLED=0 $(GO) test -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
 	done
 
 # Without the SDKs a row is missing. What is measured shares the machine with nothing else.
@@ -109,11 +111,11 @@ fmt: $(GOLANGCI_LINT) ## Format the code with gofumpt.
 	$(GOLANGCI_LINT) fmt
 
 $(GOLANGCI_LINT):
-	CGO_ENABLED=0 GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv $(TOOLS)/golangci-lint $@
 
 $(GOVULNCHECK):
-	CGO_ENABLED=0 GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 	mv $(TOOLS)/govulncheck $@
 
 .PHONY: clean

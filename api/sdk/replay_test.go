@@ -10,8 +10,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"understudy/api/sdk/sdktest"
 	"understudy/runs/chat/builtin"
 )
 
@@ -93,19 +92,11 @@ type tape struct {
 // watch puts a proxy before a server and returns its base URL.
 func (a *tape) watch(t *testing.T, name, baseURL string) string {
 	t.Helper()
-	target, err := url.Parse(strings.TrimSuffix(baseURL, "/v1"))
-	require.NoError(t, err)
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.FlushInterval = -1
-	transport := &http.Transport{} // of its own: servers of other tests close the idle connections of the default one at their end
-	t.Cleanup(transport.CloseIdleConnections)
-	proxy.Transport = transport
-	proxy.ModifyResponse = func(res *http.Response) error {
+	server := httptest.NewServer(sdktest.Forward(t, strings.TrimSuffix(baseURL, "/v1"), func(res *http.Response) error {
 		call := name + " " + res.Request.Method + " " + res.Request.URL.RequestURI()
 		res.Body = &heard{ReadCloser: res.Body, end: func(body []byte) { a.add(call, res.StatusCode, body) }}
 		return nil
-	}
-	server := httptest.NewServer(proxy)
+	}))
 	t.Cleanup(server.Close)
 	return server.URL + "/v1"
 }

@@ -38,7 +38,7 @@ $(SDK_DIR)/vitest/.installed: docs/examples/vitest/package.json
 # The compiler works a minute on openai-go, even without optimisation. The flags are those that sdk_test.go has.
 $(SDK_DIR)/.openai-go: go.mod
 	mkdir -p $(@D)
-	CGO_ENABLED=0 $(GO) build -gcflags='github.com/openai/openai-go/v3/...=-N -l' github.com/openai/openai-go/v3
+	$(GO) build -gcflags='github.com/openai/openai-go/v3/...=-N -l' github.com/openai/openai-go/v3
 	touch $@
 
 # What cannot be installed is named by the test: a failure when CI is set, else a skip.
@@ -47,7 +47,7 @@ test-sdk: ## Run the official SDKs, unmodified, against the built server; instal
 	@$(MAKE) --no-print-directory --keep-going sdk-install || echo "NOTICE: not every SDK could be installed"
 	@mkdir -p $(SDK_DIR)
 	@status=0; \
-	SDK_DIR=$(SDK_DIR) CGO_ENABLED=0 $(GO) test -tags sdk -count=1 -timeout 9m -v -run '^Test(SDK|Replay|Examples)$$' ./api/sdk >$(SDK_DIR)/test.log 2>&1 || status=$$?; \
+	SDK_DIR=$(SDK_DIR) $(GO) test -tags sdk -count=1 -timeout 9m -v -run '^Test(SDK|Replay|Examples)$$' ./api/sdk >$(SDK_DIR)/test.log 2>&1 || status=$$?; \
 	if [ $$status = 0 ]; then grep -E '^(suite|replay|example) ' $(SDK_DIR)/test.log; else grep -v '^sdk: ' $(SDK_DIR)/test.log; fi; \
 	grep '^sdk: ' $(SDK_DIR)/test.log; \
 	exit $$status

@@ -8,8 +8,6 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -69,12 +67,8 @@ type Proxy struct {
 // NewProxy starts a proxy that ends with the test.
 func NewProxy(t *testing.T, s Server, faults ...int) *Proxy {
 	t.Helper()
-	root, err := url.Parse(s.Root())
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := &Proxy{faults: faults, counts: map[string]int{}}
-	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(root) }}
+	forward := Forward(t, s.Root(), nil)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if status := p.next(r); status != 0 {
 			w.Header().Set("Retry-After-Ms", "1")
