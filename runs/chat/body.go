@@ -31,6 +31,12 @@ func readBody(raw []byte) (b body) {
 	return b
 }
 
+// isText tells whether b holds one string of text and nothing else.
+func (b body) isText() bool {
+	return isString(b.content) && isEmpty(b.refusal) && isEmpty(b.calls) && isEmpty(b.function) && isEmpty(b.extra) &&
+		b.thoughts.isEmpty()
+}
+
 // take adds what b holds to the answer.
 func (f *fold) take(b body, addCall func(callDelta)) {
 	if isString(b.refusal) {
@@ -140,6 +146,8 @@ type thoughts struct {
 // plainReasoning are the names of plain reasoning, the most usual first; a
 // delta that carries several repeats itself.
 var plainReasoning = []string{"reasoning_content", "reasoning", "reasoning_text"}
+
+func (t *thoughts) isEmpty() bool { return t.name == "" && t.details == nil && t.blocks == nil }
 
 func (t *thoughts) set(name string, value []byte) {
 	if isEmpty(value) {

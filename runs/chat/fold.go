@@ -22,6 +22,10 @@ type fold struct {
 	extra     json.RawMessage // extra_content of the message itself
 	unread    int             // bytes of a whole document that is about to be taken in
 
+	refrain refrain
+	said    []byte // the text of the last choice, when it held nothing else
+	heard   int    // choices in the current line
+
 	streamed   bool // it comes in pieces
 	choices    bool // a choice was seen
 	index      int  // of the choice that is kept
@@ -124,6 +128,9 @@ func (f *fold) takeChunk(raw []byte) {
 	if f.failure == nil && c.failed() {
 		f.failure = classify(0, nil, raw)
 	}
+	if counted {
+		f.said = nil
+	}
 }
 
 // maxName bounds what an answer may call itself, in bytes.
@@ -194,6 +201,7 @@ func readChoice(raw []byte) (p choiceParts) {
 // is kept: the others are alternatives.
 func (f *fold) choice(raw []byte) {
 	f.streamed = true
+	f.heard++
 	p := readChoice(raw)
 	if index, ok := intOf(p.index); ok {
 		if f.latched && index != f.index {
@@ -208,6 +216,9 @@ func (f *fold) choice(raw []byte) {
 	}
 	f.take(b, f.calls.delta)
 	f.end(p)
+	if b.isText() && !isEmpty(p.delta) && isEmpty(p.finish) && isEmpty(p.usage) {
+		f.said = b.content
+	}
 }
 
 // onlyMissing keeps of a message inside a stream what the deltas before it did

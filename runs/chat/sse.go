@@ -191,6 +191,9 @@ func (e *events) line(line []byte) {
 	}
 }
 
+// reads tells whether a line of data would be read by itself, as a chunk.
+func (e *events) reads() bool { return len(e.pending) == 0 && e.name != "error" }
+
 func (e *events) data(value []byte) {
 	if len(e.pending) > 0 || !e.frame(value) {
 		if len(bytes.TrimSpace(value)) > 0 {
