@@ -21,7 +21,7 @@ type ahead struct {
 	memory *chat.Share   // of the answer; released by the driver, or by drop
 	done   chan struct{} // closed when all else is final
 
-	answer chat.Answer
+	answer *chat.Answer
 	err    error
 
 	mu     sync.Mutex
@@ -78,7 +78,7 @@ func (p piece) tell(to chat.Sink) {
 
 // join tells l what was heard so far and what is still to come, and answers
 // when the call has ended.
-func (a *ahead) join(l listener) (prompt, chat.Answer, error) {
+func (a *ahead) join(l listener) (prompt, *chat.Answer, error) {
 	a.mu.Lock()
 	if a.sent {
 		l.prompted(a.prompt)
@@ -97,7 +97,7 @@ func (a *ahead) join(l listener) (prompt, chat.Answer, error) {
 // latest.
 func (e *Engine) callAhead(l *live, rec *Record, history *upcoming, messages []*threads.Message) *ahead {
 	ctx, stop := context.WithCancel(e.under(l.ctx, rec))
-	a := &ahead{stop: stop, memory: e.memory.Share(), done: make(chan struct{})}
+	a := &ahead{stop: stop, memory: e.memory.Share(), done: make(chan struct{}), answer: &chat.Answer{}}
 	e.wg.Add(1) // l is counted, so nobody has waited to the end
 	go func() {
 		defer e.wg.Done()

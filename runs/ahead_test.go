@@ -77,7 +77,7 @@ func openAhead(t *testing.T, turns ...turn) (*world, *aheadStore) {
 
 // broken plays hangs and says when its context ended.
 func broken(ended chan<- struct{}, pieces ...string) turn {
-	return func(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
+	return func(ctx context.Context, req chat.Request, sink chat.Sink) (*chat.Answer, error) {
 		defer close(ended)
 		return hangs(pieces...)(ctx, req, sink)
 	}
@@ -88,16 +88,16 @@ func broken(ended chan<- struct{}, pieces ...string) turn {
 func TestModelIsCalledAhead(t *testing.T) {
 	said, gate := make(chan struct{}), make(chan struct{})
 	for name, answer := range map[string]turn{
-		"whole": func(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
+		"whole": func(ctx context.Context, req chat.Request, sink chat.Sink) (*chat.Answer, error) {
 			defer close(said)
 			return says("Hel", "lo")(ctx, req, sink)
 		},
-		"half": func(_ context.Context, _ chat.Request, sink chat.Sink) (chat.Answer, error) {
+		"half": func(_ context.Context, _ chat.Request, sink chat.Sink) (*chat.Answer, error) {
 			sink.Text("Hel")
 			close(said)
 			<-gate
 			sink.Text("lo")
-			return chat.Answer{Text: "Hello", Finish: chat.FinishStop, Usage: perTurn}, nil
+			return &chat.Answer{Text: "Hello", Finish: chat.FinishStop, Usage: perTurn}, nil
 		},
 	} {
 		said, gate = make(chan struct{}), make(chan struct{})

@@ -128,7 +128,7 @@ func TestRenewal(t *testing.T) {
 }
 
 func hangsFor(d time.Duration, then turn) turn {
-	return func(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
+	return func(ctx context.Context, req chat.Request, sink chat.Sink) (*chat.Answer, error) {
 		time.Sleep(d)
 		return then(ctx, req, sink)
 	}

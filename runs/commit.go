@@ -104,7 +104,7 @@ type outcome struct {
 }
 
 // outcomeOf decides by content: calls are calls whatever the finish reason says.
-func (r *Record) outcomeOf(answer chat.Answer, calls []ToolCall) outcome {
+func (r *Record) outcomeOf(answer *chat.Answer, calls []ToolCall) outcome {
 	switch {
 	case slices.ContainsFunc(calls, func(c ToolCall) bool { return r.ReplayOf != nil || c.Search != nil }):
 		return outcome{verb: proceed}

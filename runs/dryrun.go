@@ -71,7 +71,7 @@ func (s *Service) foresee(ctx context.Context, rec *Record, history History) (*M
 	if _, refused := errors.AsType[*chat.Error](err); err != nil && !refused {
 		return nil, err
 	}
-	return newModelCall(1, p.truncated, chat.Answer{Exchange: x}, lastError(err)), nil
+	return newModelCall(1, p.truncated, &chat.Answer{Exchange: x}, lastError(err)), nil
 }
 
 // foreseen is the history of a thread with messages that are not stored.

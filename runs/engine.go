@@ -16,7 +16,7 @@ import (
 
 // Model answers model calls; *chat.Client is one.
 type Model interface {
-	Complete(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error)
+	Complete(ctx context.Context, req chat.Request, sink chat.Sink) (*chat.Answer, error)
 	// Render makes the request that Complete would send, and asks nobody.
 	Render(ctx context.Context, req chat.Request) (chat.Exchange, error)
 	// ContextWindow is the model's, in tokens of prompt and answer together.

@@ -230,7 +230,7 @@ func TestStreams(t *testing.T) {
 		want []string
 	}{
 		{"plain", says("Hel", "lo"), concat(spoken("Hel", "lo"), []string{"run.completed usage=15"})},
-		{"not streamed", settles(chat.Answer{Text: "Hello", Finish: chat.FinishStop, Usage: perTurn}), concat(spoken("Hello"), []string{"run.completed usage=15"})},
+		{"not streamed", settles(&chat.Answer{Text: "Hello", Finish: chat.FinishStop, Usage: perTurn}), concat(spoken("Hello"), []string{"run.completed usage=15"})},
 		{"nothing said", says(), concat(spoken(), []string{"run.completed usage=15"})},
 		{"calls", calls("add", "sub"), concat(calling, called("add", 0), called("sub", 1), []string{"run.requires_action"})},
 		{

@@ -62,11 +62,11 @@ func TestOutcomes(t *testing.T) {
 		},
 		{
 			name: "calls of a turn that was cut short are dropped",
-			turn: settles(chat.Answer{Text: "So", Finish: chat.FinishLength, Usage: perTurn, Calls: []chat.Call{{Name: "add", Arguments: "{}"}}}), status: runs.Incomplete,
+			turn: settles(&chat.Answer{Text: "So", Finish: chat.FinishLength, Usage: perTurn, Calls: []chat.Call{{Name: "add", Arguments: "{}"}}}), status: runs.Incomplete,
 			incomplete: "max_completion_tokens", usage: usageOf(1),
 			answer: []string{"assistant: So [max_tokens]"}, steps: []string{"message_creation completed usage=15"},
 		},
-		{name: "cut short before a word", turn: settles(chat.Answer{Finish: chat.FinishLength, Usage: perTurn}), status: runs.Incomplete, incomplete: "max_completion_tokens", usage: usageOf(1)},
+		{name: "cut short before a word", turn: settles(&chat.Answer{Finish: chat.FinishLength, Usage: perTurn}), status: runs.Incomplete, incomplete: "max_completion_tokens", usage: usageOf(1)},
 		{
 			name: "content filter", turn: ends(chat.FinishContentFilter, "So"), status: runs.Incomplete, incomplete: "content_filter", usage: usageOf(1),
 			answer: []string{"assistant: So [content_filter]"}, steps: []string{"message_creation completed usage=15"},
@@ -83,13 +83,13 @@ func TestOutcomes(t *testing.T) {
 		},
 		{
 			name: "an error of another kind is not shown",
-			turn: func(context.Context, chat.Request, chat.Sink) (chat.Answer, error) {
-				return chat.Answer{}, fmt.Errorf("secret")
+			turn: func(context.Context, chat.Request, chat.Sink) (*chat.Answer, error) {
+				return &chat.Answer{}, fmt.Errorf("secret")
 			}, status: runs.Failed,
 			failed: &runs.LastError{Code: "server_error", Message: "Sorry, something went wrong."}, usage: &runs.Usage{},
 		},
 		{
-			name: "a fault", turn: func(context.Context, chat.Request, chat.Sink) (chat.Answer, error) { panic("fault") }, status: runs.Failed,
+			name: "a fault", turn: func(context.Context, chat.Request, chat.Sink) (*chat.Answer, error) { panic("fault") }, status: runs.Failed,
 			failed: &runs.LastError{Code: "server_error", Message: "Sorry, something went wrong."}, usage: &runs.Usage{},
 		},
 	} {

@@ -137,11 +137,11 @@ func TestLogBreaksOffOnce(t *testing.T) {
 
 // TestReaderThatNeverReads must not hold up the run.
 func TestReaderThatNeverReads(t *testing.T) {
-	w := open(t, worldOptions{}, func(_ context.Context, _ chat.Request, sink chat.Sink) (chat.Answer, error) {
+	w := open(t, worldOptions{}, func(_ context.Context, _ chat.Request, sink chat.Sink) (*chat.Answer, error) {
 		for range 20_000 {
 			sink.Text("word ")
 		}
-		return chat.Answer{Text: strings.Repeat("word ", 20_000), Finish: chat.FinishStop, Usage: perTurn}, nil
+		return &chat.Answer{Text: strings.Repeat("word ", 20_000), Finish: chat.FinishStop, Usage: perTurn}, nil
 	})
 	r, s := w.stream(w.thread("Hi"))
 	require.Equal(t, runs.Completed, w.settled(r).Status)

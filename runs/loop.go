@@ -172,7 +172,7 @@ func (d *driver) interrupted(cause error, call *ModelCall) error {
 
 // complete calls the model. A prompt that overflows the model's window is
 // shortened and sent again as long as truncation may still drop something.
-func (d *driver) complete(ctx context.Context, memory *chat.Share) (chat.Answer, Truncated, error) {
+func (d *driver) complete(ctx context.Context, memory *chat.Share) (*chat.Answer, Truncated, error) {
 	run := d.rec.Run
 	budget, hard := d.rec.promptBudget(d.engine.model.ContextWindow(run.Model))
 	for {
@@ -181,9 +181,6 @@ func (d *driver) complete(ctx context.Context, memory *chat.Share) (chat.Answer,
 			p.truncated = p.truncated.shrunk()
 		}
 		failure, failed := errors.AsType[*chat.Error](err)
-		if failed {
-			answer = failure.Partial
-		}
 		if !failed || !failure.Overflow || run.Truncation.Type != truncateAuto || !p.shrinkable {
 			return answer, p.truncated, err
 		}
@@ -193,7 +190,7 @@ func (d *driver) complete(ctx context.Context, memory *chat.Share) (chat.Answer,
 }
 
 // call makes one model call, or joins the one that was begun ahead.
-func (d *driver) call(ctx context.Context, budget int, hard bool, memory *chat.Share) (prompt, chat.Answer, error) {
+func (d *driver) call(ctx context.Context, budget int, hard bool, memory *chat.Share) (prompt, *chat.Answer, error) {
 	if begun := d.ahead; begun != nil {
 		d.ahead = nil
 		return begun.join(d.turn)
@@ -212,10 +209,10 @@ type callOf struct {
 }
 
 // send makes a prompt of a run's history and sends it to the model.
-func (e *Engine) send(ctx context.Context, c callOf, l listener) (prompt, chat.Answer, error) {
+func (e *Engine) send(ctx context.Context, c callOf, l listener) (prompt, *chat.Answer, error) {
 	p, err := prompter{history: c.history, images: e.images}.build(ctx, c.rec.Project, c.rec.Run, c.budget, c.hard)
 	if err != nil {
-		return prompt{}, chat.Answer{}, err
+		return prompt{}, &chat.Answer{}, err
 	}
 	l.prompted(p)
 	request := c.rec.request(p.messages, c.steps)
@@ -241,7 +238,7 @@ func (d *driver) recorded(call *ModelCall) []*ModelCall {
 }
 
 // settle stores a settled answer.
-func (d *driver) settle(answer chat.Answer, call *ModelCall) error {
+func (d *driver) settle(answer *chat.Answer, call *ModelCall) error {
 	t, at := d.turn, d.engine.now()
 	calls, searches := d.rec.Run.toolCalls(answer, searchTurns(d.steps), t.ids, at)
 	t.catchUp(answer)
@@ -299,7 +296,7 @@ func (d *driver) conclude(e ending, call *ModelCall) error {
 	case t != nil && t.message != nil:
 		t.closeMessage(at, e.messageReason)
 		t.step.end(e, at, reason)
-		change.Messages = []*MessageRecord{t.messageRecord(chat.Answer{})}
+		change.Messages = []*MessageRecord{t.messageRecord(&chat.Answer{})}
 		change.Steps = []*StepRecord{{Step: t.step, Turn: t.number}}
 	case len(d.steps) > 0 && d.steps[len(d.steps)-1].Step.Open():
 		step := *d.steps[len(d.steps)-1]

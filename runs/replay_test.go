@@ -19,7 +19,7 @@ import (
 
 // asks calls functions, each written as name and arguments.
 func asks(calls ...string) turn {
-	answer := chat.Answer{Finish: chat.FinishStop, Usage: perTurn}
+	answer := &chat.Answer{Finish: chat.FinishStop, Usage: perTurn}
 	for _, call := range calls {
 		name, arguments, _ := strings.Cut(call, " ")
 		answer.Calls = append(answer.Calls, chat.Call{Name: name, Arguments: arguments})
@@ -199,7 +199,7 @@ func TestReplayedSearch(t *testing.T) {
 	require.Equal(t, "file_search", w.diff(original, replay).B.UnrecordedCall.Name)
 	require.Len(t, s.finds, 1)
 
-	w.model.play(settles(chat.Answer{Finish: chat.FinishStop, Usage: perTurn, Calls: []chat.Call{
+	w.model.play(settles(&chat.Answer{Finish: chat.FinishStop, Usage: perTurn, Calls: []chat.Call{
 		{Name: filesearch.Name, Arguments: `{"query":"food"}`}, {Name: "add", Arguments: "{}"},
 	}}))
 	replay = w.replayed(original)

@@ -13,7 +13,7 @@ import (
 )
 
 // turn is one scripted model call.
-type turn func(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error)
+type turn func(ctx context.Context, req chat.Request, sink chat.Sink) (*chat.Answer, error)
 
 // script is a model that plays turns in their order and records what it was sent.
 type script struct {
@@ -31,7 +31,7 @@ func newScript(t require.TestingT, turns ...turn) *script {
 	return &script{t: t, turns: turns, called: make(chan struct{}, 1000)}
 }
 
-func (s *script) Complete(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
+func (s *script) Complete(ctx context.Context, req chat.Request, sink chat.Sink) (*chat.Answer, error) {
 	s.mu.Lock()
 	shown := req
 	shown.Memory = nil
@@ -49,13 +49,10 @@ func (s *script) Complete(ctx context.Context, req chat.Request, sink chat.Sink)
 	default:
 	}
 	started := time.Now()
-	answer, err := next(ctx, req, sink)
-	exchange := chat.Exchange{Upstream: "script", Model: req.Model, Request: rendered(req), Response: []byte(answer.Text), Status: 200, Started: started, Ended: time.Now()}
-	answer.Exchange = exchange
-	if failure, ok := err.(*chat.Error); ok { //nolint:errorlint // turns answer it unwrapped
-		failure.Partial.Exchange = exchange
-	}
-	return answer, err
+	given, err := next(ctx, req, sink)
+	answer := *given // a turn may give the same one to many
+	answer.Exchange = chat.Exchange{Upstream: "script", Model: req.Model, Request: rendered(req), Response: []byte(answer.Text), Status: 200, Started: started, Ended: time.Now()}
+	return &answer, err
 }
 
 func (s *script) Render(_ context.Context, req chat.Request) (chat.Exchange, error) {
@@ -121,13 +118,13 @@ var perTurn = chat.Usage{PromptTokens: 10, CompletionTokens: 5, CachedTokens: 2,
 
 // says streams the pieces of a text.
 func says(pieces ...string) turn {
-	return func(_ context.Context, _ chat.Request, sink chat.Sink) (chat.Answer, error) {
+	return func(_ context.Context, _ chat.Request, sink chat.Sink) (*chat.Answer, error) {
 		text := ""
 		for _, piece := range pieces {
 			sink.Text(piece)
 			text += piece
 		}
-		return chat.Answer{Text: text, Finish: chat.FinishStop, Usage: perTurn}, nil
+		return &chat.Answer{Text: text, Finish: chat.FinishStop, Usage: perTurn}, nil
 	}
 }
 
@@ -137,8 +134,8 @@ func calls(names ...string) turn {
 }
 
 func saysAndCalls(text string, names ...string) turn {
-	return func(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
-		answer := chat.Answer{Finish: chat.FinishStop, Usage: perTurn}
+	return func(ctx context.Context, req chat.Request, sink chat.Sink) (*chat.Answer, error) {
+		answer := &chat.Answer{Finish: chat.FinishStop, Usage: perTurn}
 		if text != "" {
 			answer, _ = says(text)(ctx, req, sink)
 		}
@@ -152,61 +149,61 @@ func saysAndCalls(text string, names ...string) turn {
 }
 
 // settles answers without streaming.
-func settles(answer chat.Answer) turn {
-	return func(context.Context, chat.Request, chat.Sink) (chat.Answer, error) { return answer, nil }
+func settles(answer *chat.Answer) turn {
+	return func(context.Context, chat.Request, chat.Sink) (*chat.Answer, error) { return answer, nil }
 }
 
 func refuses(pieces ...string) turn {
-	return func(_ context.Context, _ chat.Request, sink chat.Sink) (chat.Answer, error) {
+	return func(_ context.Context, _ chat.Request, sink chat.Sink) (*chat.Answer, error) {
 		refusal := ""
 		for _, piece := range pieces {
 			sink.Refusal(piece)
 			refusal += piece
 		}
-		return chat.Answer{Refusal: refusal, Finish: chat.FinishStop, Usage: perTurn}, nil
+		return &chat.Answer{Refusal: refusal, Finish: chat.FinishStop, Usage: perTurn}, nil
 	}
 }
 
 // ends streams a text that ends for a reason.
 func ends(finish chat.Finish, text string) turn {
-	return func(_ context.Context, _ chat.Request, sink chat.Sink) (chat.Answer, error) {
+	return func(_ context.Context, _ chat.Request, sink chat.Sink) (*chat.Answer, error) {
 		sink.Text(text)
-		return chat.Answer{Text: text, Finish: finish, Usage: perTurn}, nil
+		return &chat.Answer{Text: text, Finish: finish, Usage: perTurn}, nil
 	}
 }
 
 // fails streams pieces and breaks.
 func fails(code chat.ErrorCode, message string, pieces ...string) turn {
-	return func(_ context.Context, _ chat.Request, sink chat.Sink) (chat.Answer, error) {
+	return func(_ context.Context, _ chat.Request, sink chat.Sink) (*chat.Answer, error) {
 		text := ""
 		for _, piece := range pieces {
 			sink.Text(piece)
 			text += piece
 		}
-		return chat.Answer{}, &chat.Error{Code: code, Message: message, Partial: chat.Answer{Text: text, Usage: chat.Usage{PromptTokens: 3}}}
+		return &chat.Answer{Text: text, Usage: chat.Usage{PromptTokens: 3}}, &chat.Error{Code: code, Message: message}
 	}
 }
 
 func overflows() turn {
-	return func(context.Context, chat.Request, chat.Sink) (chat.Answer, error) {
-		return chat.Answer{}, &chat.Error{Code: chat.InvalidPrompt, Message: "prompt is too long", Overflow: true}
+	return func(context.Context, chat.Request, chat.Sink) (*chat.Answer, error) {
+		return &chat.Answer{}, &chat.Error{Code: chat.InvalidPrompt, Message: "prompt is too long", Overflow: true}
 	}
 }
 
 // hangs streams pieces and then answers nothing until its context ends.
 func hangs(pieces ...string) turn {
-	return func(ctx context.Context, _ chat.Request, sink chat.Sink) (chat.Answer, error) {
+	return func(ctx context.Context, _ chat.Request, sink chat.Sink) (*chat.Answer, error) {
 		for _, piece := range pieces {
 			sink.Text(piece)
 		}
 		<-ctx.Done()
-		return chat.Answer{}, &chat.Error{Code: chat.ServerError, Message: "broken off"}
+		return &chat.Answer{}, &chat.Error{Code: chat.ServerError, Message: "broken off"}
 	}
 }
 
 // waits plays a turn when the gate opens, whatever becomes of its context.
 func waits(gate <-chan struct{}, then turn) turn {
-	return func(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
+	return func(ctx context.Context, req chat.Request, sink chat.Sink) (*chat.Answer, error) {
 		<-gate
 		return then(ctx, req, sink)
 	}

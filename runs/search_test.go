@@ -67,8 +67,8 @@ func searched(t *testing.T, s *shelf, turns ...turn) *world {
 
 // seeks calls file_search with a query.
 func seeks(query string) turn {
-	return func(context.Context, chat.Request, chat.Sink) (chat.Answer, error) {
-		return chat.Answer{Finish: chat.FinishStop, Usage: perTurn, Calls: []chat.Call{{Name: filesearch.Name, Arguments: `{"query":` + quote(query) + `}`}}}, nil
+	return func(context.Context, chat.Request, chat.Sink) (*chat.Answer, error) {
+		return &chat.Answer{Finish: chat.FinishStop, Usage: perTurn, Calls: []chat.Call{{Name: filesearch.Name, Arguments: `{"query":` + quote(query) + `}`}}}, nil
 	}
 }
 
@@ -157,8 +157,8 @@ func TestMarkersAreUnique(t *testing.T) {
 
 // A turn with both: the server's tool first, then the client's.
 func TestSearchBesideAFunction(t *testing.T) {
-	both := func(context.Context, chat.Request, chat.Sink) (chat.Answer, error) {
-		return chat.Answer{Finish: chat.FinishStop, Usage: perTurn, Calls: []chat.Call{
+	both := func(context.Context, chat.Request, chat.Sink) (*chat.Answer, error) {
+		return &chat.Answer{Finish: chat.FinishStop, Usage: perTurn, Calls: []chat.Call{
 			{Name: "add", Arguments: `{"n":1}`}, {Name: filesearch.Name, Arguments: `{"query":"food"}`},
 		}}, nil
 	}
@@ -284,8 +284,8 @@ func TestForcedSearch(t *testing.T) {
 
 // The client's own function keeps its name.
 func TestSearchBesideAFunctionOfItsName(t *testing.T) {
-	own := func(context.Context, chat.Request, chat.Sink) (chat.Answer, error) {
-		return chat.Answer{Finish: chat.FinishStop, Calls: []chat.Call{{Name: filesearch.Name, Arguments: `{}`}}}, nil
+	own := func(context.Context, chat.Request, chat.Sink) (*chat.Answer, error) {
+		return &chat.Answer{Finish: chat.FinishStop, Calls: []chat.Call{{Name: filesearch.Name, Arguments: `{}`}}}, nil
 	}
 	w := searched(t, &shelf{}, own)
 	w.assistant = w.newAssistant(`{"model":"m","tools":[{"type":"file_search"},` + function(filesearch.Name) + `]}`)

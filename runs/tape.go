@@ -67,7 +67,7 @@ func (t *Transcript) UnmarshalText(text []byte) error {
 
 // newModelCall records an exchange; it is called once per model call, whether
 // it succeeded or not.
-func newModelCall(turn int, truncated Truncated, answer chat.Answer, failure *LastError) *ModelCall {
+func newModelCall(turn int, truncated Truncated, answer *chat.Answer, failure *LastError) *ModelCall {
 	x := answer.Exchange
 	call := &ModelCall{
 		Turn: turn, Upstream: x.Upstream, Model: x.Model, Status: x.Status, Retries: retriesOf(x.Retries),

@@ -137,7 +137,7 @@ func (t *turn) said() string {
 }
 
 // catchUp shows what the answer has beyond what was streamed.
-func (t *turn) catchUp(answer chat.Answer) {
+func (t *turn) catchUp(answer *chat.Answer) {
 	if rest, ok := strings.CutPrefix(answer.Text, t.said()); ok {
 		t.Text(rest)
 	}
@@ -180,7 +180,7 @@ func (t *turn) reopen() {
 }
 
 // messageRecord is the closed message as it is stored.
-func (t *turn) messageRecord(answer chat.Answer) *MessageRecord {
+func (t *turn) messageRecord(answer *chat.Answer) *MessageRecord {
 	return &MessageRecord{Message: t.message, Turn: t.number, Tokens: t.message.CountTokens(), State: answer.State}
 }
 
@@ -195,7 +195,7 @@ func (t *turn) publishMessage() {
 // and so are calls that the run forbade: all of them under tool_choice none, all
 // but the first without parallel_tool_calls, and searches once there were
 // enough turns of them, since not every backend obeys.
-func (r *Run) toolCalls(answer chat.Answer, searchTurns int, ids *wire.Minter, at time.Time) ([]ToolCall, []*filesearch.Search) {
+func (r *Run) toolCalls(answer *chat.Answer, searchTurns int, ids *wire.Minter, at time.Time) ([]ToolCall, []*filesearch.Search) {
 	searches := func(c chat.Call) bool { return r.searchTool() != nil && c.Name == r.searchName() }
 	calls := answer.Calls
 	if searchTurns >= maxSearchTurns {

@@ -15,13 +15,13 @@ import (
 
 // paced says each piece when it comes out of the channel, until that is closed.
 func paced(pieces <-chan string) turn {
-	return func(_ context.Context, _ chat.Request, sink chat.Sink) (chat.Answer, error) {
+	return func(_ context.Context, _ chat.Request, sink chat.Sink) (*chat.Answer, error) {
 		text := ""
 		for piece := range pieces {
 			sink.Text(piece)
 			text += piece
 		}
-		return chat.Answer{Text: text, Finish: chat.FinishStop, Usage: perTurn}, nil
+		return &chat.Answer{Text: text, Finish: chat.FinishStop, Usage: perTurn}, nil
 	}
 }
 
@@ -138,7 +138,7 @@ func TestWatchAfterACrash(t *testing.T) {
 func TestWatchKnowsEachStart(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		slowly := func(then turn) turn {
-			return func(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
+			return func(ctx context.Context, req chat.Request, sink chat.Sink) (*chat.Answer, error) {
 				time.Sleep(3 * time.Second)
 				return then(ctx, req, sink)
 			}

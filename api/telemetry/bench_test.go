@@ -13,10 +13,10 @@ import (
 // answering is a model that has its answer ready.
 type answering struct {
 	runs.Model
-	answer chat.Answer
+	answer *chat.Answer
 }
 
-func (m answering) Complete(context.Context, chat.Request, chat.Sink) (chat.Answer, error) {
+func (m answering) Complete(context.Context, chat.Request, chat.Sink) (*chat.Answer, error) {
 	return m.answer, nil
 }
 
@@ -32,7 +32,7 @@ func BenchmarkRequest(b *testing.B) {
 func BenchmarkRun(b *testing.B) {
 	t := telemetry.New(telemetry.Options{Now: time.Now})
 	at := time.Now()
-	m := t.Model(answering{answer: chat.Answer{
+	m := t.Model(answering{answer: &chat.Answer{
 		Usage:    chat.Usage{PromptTokens: 100, CompletionTokens: 10},
 		Exchange: chat.Exchange{Upstream: "openai", Model: "gpt-5-mini", Started: at, FirstToken: at, Ended: at},
 	}})

@@ -64,7 +64,7 @@ func (s *spans) chat(ctx context.Context, req chat.Request) (context.Context, *c
 }
 
 // end says how the model call went.
-func (c *chatSpan) end(answer chat.Answer, err error) {
+func (c *chatSpan) end(answer *chat.Answer, err error) {
 	if c == nil {
 		return
 	}
@@ -74,8 +74,6 @@ func (c *chatSpan) end(answer chat.Answer, err error) {
 	}
 	x := answer.Exchange
 	if failure, ok := errors.AsType[*chat.Error](err); ok {
-		answer = failure.Partial
-		x = answer.Exchange
 		why := string(failure.Code)
 		if x.Status >= 400 {
 			why = strconv.Itoa(x.Status)
@@ -111,7 +109,7 @@ func (c *chatSpan) end(answer chat.Answer, err error) {
 }
 
 // finishReason is why a model came to its end.
-func finishReason(answer chat.Answer) string {
+func finishReason(answer *chat.Answer) string {
 	if len(answer.Calls) > 0 {
 		return "tool_calls"
 	}

@@ -55,7 +55,7 @@ func inputMessages(messages []chat.Message) string {
 }
 
 // outputMessages is an answer as a span shows it.
-func outputMessages(answer chat.Answer) string {
+func outputMessages(answer *chat.Answer) string {
 	said := spoken{Role: string(chat.Assistant), Finish: finishReason(answer), Parts: callParts(answer.Calls)}
 	if text := answer.Text + answer.Refusal; text != "" {
 		said.Parts = append([]part{{Type: "text", Content: text}}, said.Parts...)

@@ -84,7 +84,7 @@ type observedModel struct {
 }
 
 // Complete implements runs.Model.
-func (m *observedModel) Complete(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
+func (m *observedModel) Complete(ctx context.Context, req chat.Request, sink chat.Sink) (*chat.Answer, error) {
 	defer m.telemetry.enter(model)()
 	ctx, span := m.telemetry.spans.chat(ctx, req)
 	answer, err := m.Model.Complete(ctx, req, sink)
@@ -105,7 +105,7 @@ func outcome(err error) string {
 }
 
 // called counts a model call. One that reached no upstream has no names.
-func (t *Telemetry) called(answer chat.Answer, outcome string) {
+func (t *Telemetry) called(answer *chat.Answer, outcome string) {
 	x, model := answer.Exchange, t.models.label(answer.Exchange.Model)
 	t.calls.WithLabelValues(x.Upstream, model, outcome).Inc()
 	if x.Upstream == "" {

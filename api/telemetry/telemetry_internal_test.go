@@ -24,7 +24,7 @@ func TestNothingWithoutACollector(t *testing.T) {
 	require.Equal(t, ctx, seen.Under(ctx, rec))
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		_, call := seen.spans.chat(ctx, chat.Request{})
-		call.end(chat.Answer{}, nil)
+		call.end(&chat.Answer{}, nil)
 		_, end := seen.spans.search(ctx, vectorstores.Find{})
 		end(nil, nil)
 		seen.spans.answered(ctx, rec, nil, time.Time{})

@@ -88,7 +88,7 @@ func (b *backends) Close() {
 }
 
 // Complete implements runs.Model.
-func (b *backends) Complete(ctx context.Context, req chat.Request, sink chat.Sink) (chat.Answer, error) {
+func (b *backends) Complete(ctx context.Context, req chat.Request, sink chat.Sink) (*chat.Answer, error) {
 	client, end := b.begin()
 	defer end()
 	return client.Complete(ctx, req, sink)

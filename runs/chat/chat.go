@@ -165,7 +165,6 @@ type Error struct {
 	Message  string
 	Overflow bool // the prompt exceeds the context window: shrink it and ask again
 	Passing  bool // the same request may succeed later; set by Embed only
-	Partial  Answer
 }
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }

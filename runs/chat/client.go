@@ -55,11 +55,11 @@ func (c *Client) upstream(name string) *Upstream {
 // after that; with a nil sink, a broken answer can be asked for again.
 //
 // The error is an *Error, or the cause of the context's end. With an error,
-// the Answer is what there was, with the record of the last exchange.
-func (c *Client) Complete(ctx context.Context, req Request, sink Sink) (Answer, error) {
+// the Answer is what there was, with the record of the last exchange; it is never nil.
+func (c *Client) Complete(ctx context.Context, req Request, sink Sink) (*Answer, error) {
 	targets, err := c.targets(req)
 	if err != nil {
-		return Answer{}, err
+		return &Answer{}, err
 	}
 	shown := &shownSink{sink: sink}
 	var failed []Try
@@ -75,14 +75,14 @@ func (c *Client) Complete(ctx context.Context, req Request, sink Sink) (Answer, 
 		case ctx.Err() != nil:
 			return answer, context.Cause(ctx)
 		case last || shown.used || f.code == InvalidPrompt:
-			return answer, t.failed(f, answer)
+			return answer, t.failed(f)
 		}
 		c.config.Logger.LogAttrs(ctx, slog.LevelWarn, "model call goes to the next upstream",
 			slog.String("from", target.String()), slog.String("to", targets[i+1].String()),
 			slog.String("code", string(f.code)), slog.Int("status", f.status))
 		failed = append(failed, t.try(f, answer.Exchange))
 	}
-	return Answer{}, &Error{Code: ServerError, Message: "The model has no upstream."}
+	return &Answer{}, &Error{Code: ServerError, Message: "The model has no upstream."}
 }
 
 // shownSink notes that something was shown, after which no retry can take it
@@ -121,7 +121,7 @@ type turn struct {
 // run repeats the exchange until it succeeds or cannot. When another target
 // waits, a dead upstream is not waited for long, and one that is known to be
 // sick not at all.
-func (t *turn) run(ctx context.Context) (Answer, *failure) {
+func (t *turn) run(ctx context.Context) (*Answer, *failure) {
 	limit := t.upstream.MaxRetries
 	if !t.last {
 		limit = min(limit, 1)
@@ -129,7 +129,7 @@ func (t *turn) run(ctx context.Context) (Answer, *failure) {
 	var f *failure
 	if t.request.Messages, f = t.client.images.prepared(ctx, t.request.Messages, t.upstream.Images); f != nil {
 		at := t.client.config.Now()
-		return Answer{Exchange: Exchange{Upstream: t.target.Upstream, Model: t.target.Model, Started: at, Ended: at}}, f
+		return &Answer{Exchange: Exchange{Upstream: t.target.Upstream, Model: t.target.Model, Started: at, Ended: at}}, f
 	}
 	retries := newRetries(limit, t.client.config)
 	p := t.client.profiles.of(t.target, t.upstream)
@@ -170,7 +170,7 @@ func (t *turn) try(f *failure, x Exchange) Try {
 }
 
 // once makes one exchange.
-func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failure) {
+func (t *turn) once(ctx context.Context, p profile) (*Answer, wireRequest, *failure) {
 	t.tries++
 	t.request.Memory.Release() // of the answer before
 	wire := buildRequest(t.request, t.target, p)
@@ -182,7 +182,7 @@ func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failu
 	x.keepThink, x.memory = p.keepThink, t.request.Memory
 	body, err := marshal(wire)
 	if err != nil {
-		return Answer{Exchange: x.record}, wire, unwritable()
+		return &Answer{Exchange: x.record}, wire, unwritable()
 	}
 	checked := mustBeChecked(t.request, p)
 	var sink Sink = t.sink
@@ -190,7 +190,7 @@ func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failu
 		sink = nil
 	}
 	r, f := x.complete(ctx, body, wire.Stream, sink)
-	var answer Answer
+	answer := &Answer{}
 	if f == nil {
 		answer, f = r.fold.settle(r.ended, t.request.Tools)
 	}
@@ -205,7 +205,7 @@ func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failu
 		answer.Calls = answer.Calls[:1]
 	}
 	answer.State = r.fold.state(t.target, len(answer.Calls))
-	if f = check(&answer, t.request, p); f != nil {
+	if f = check(answer, t.request, p); f != nil {
 		return answer, wire, f
 	}
 	if r.fold.sink == nil {
@@ -215,7 +215,7 @@ func (t *turn) once(ctx context.Context, p profile) (Answer, wireRequest, *failu
 }
 
 // showWhole hands on an answer that was held back until it was judged.
-func (t *turn) showWhole(answer Answer) {
+func (t *turn) showWhole(answer *Answer) {
 	if answer.Refusal != "" {
 		t.sink.Refusal(answer.Refusal)
 	}
@@ -277,7 +277,7 @@ func check(answer *Answer, req Request, p profile) *failure {
 }
 
 // failed turns the last failure into the error that the run shows.
-func (t *turn) failed(f *failure, answer Answer) *Error {
+func (t *turn) failed(f *failure) *Error {
 	message := f.message
 	if f.unknown {
 		message = fmt.Sprintf("%s (The model %q went to the upstream %q as %q; the models: map in the server's configuration can send it elsewhere.)",
@@ -287,7 +287,6 @@ func (t *turn) failed(f *failure, answer Answer) *Error {
 		Code:     f.code,
 		Message:  redact(message, t.upstream.secrets()),
 		Overflow: f.overflow,
-		Partial:  answer,
 	}
 }
 

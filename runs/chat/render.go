@@ -29,7 +29,7 @@ func (c *Client) Render(ctx context.Context, req Request) (Exchange, error) {
 	case ctx.Err() != nil:
 		return x, context.Cause(ctx)
 	}
-	return x, t.failed(f, Answer{Exchange: x})
+	return x, t.failed(f)
 }
 
 // targets are where a request goes, one after the other; there is at least one.

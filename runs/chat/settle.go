@@ -88,7 +88,7 @@ func (f *fold) whole(ended error) bool {
 }
 
 // settle ends the answer. With a failure, the Answer is what there was of it.
-func (f *fold) settle(ended error, tools []Tool) (Answer, *failure) {
+func (f *fold) settle(ended error, tools []Tool) (*Answer, *failure) {
 	if f.failure == nil && !f.whole(ended) {
 		f.failure = cut(ended)
 	}
@@ -101,7 +101,7 @@ func (f *fold) settle(ended error, tools []Tool) (Answer, *failure) {
 			message: "The backend broke off its answer with an error.",
 		}
 	}
-	answer := Answer{Usage: f.usage, Finish: FinishStop}
+	answer := &Answer{Usage: f.usage, Finish: FinishStop}
 	switch f.finish {
 	case finishLength:
 		answer.Finish = FinishLength

@@ -60,7 +60,7 @@ func (t *tape) grow() error {
 	if cap(t.buf) >= doubling {
 		size = cap(t.buf) / 2 * 3
 	}
-	size = min(max(4096, size), maxAnswer)
+	size = min(max(2048, size), maxAnswer)
 	if err := t.hold(size); err != nil {
 		return err
 	}

@@ -146,12 +146,12 @@ func (r *zooRun) complete(step chattest.Step) {
 }
 
 // compare accepts the recommended outcome only.
-func (r *zooRun) compare(step chattest.Step, answer Answer, err error) {
+func (r *zooRun) compare(step chattest.Step, answer *Answer, err error) {
 	require.Empty(r.t, r.differs(*step.Expect, answer, err))
 }
 
 // differs says how the outcome of a run differs from the one that is wanted.
-func (r *zooRun) differs(want chattest.Outcome, answer Answer, err error) string {
+func (r *zooRun) differs(want chattest.Outcome, answer *Answer, err error) string {
 	status, incomplete := "completed", ""
 	var code *string
 	switch {
@@ -192,7 +192,7 @@ func (r *zooRun) differs(want chattest.Outcome, answer Answer, err error) string
 	return r.differsInDetail(want, answer)
 }
 
-func (r *zooRun) differsInDetail(want chattest.Outcome, answer Answer) string {
+func (r *zooRun) differsInDetail(want chattest.Outcome, answer *Answer) string {
 	if len(answer.Calls) != len(want.ToolCalls) {
 		return fmt.Sprintf("calls %v, want %v", answer.Calls, want.ToolCalls)
 	}

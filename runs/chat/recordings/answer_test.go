@@ -188,7 +188,7 @@ func TestMisses(t *testing.T) {
 			require.Equal(t, chat.ServerError, failure.Code)
 			require.Contains(t, failure.Message, "No recording in "+dir+" answers this request (POST /chat/completions to up). The nearest, chat-completions-gpt-4o-")
 			require.Contains(t, failure.Message, c.want+" the recording with: understudy serve --record "+dir)
-			require.Empty(t, failure.Partial.Exchange.Retries, "it is no use to try again")
+			require.Empty(t, got.Answer.Exchange.Retries, "it is no use to try again")
 			require.Contains(t, s.log.String(), `level=ERROR msg="no recording answers a request" request="POST /chat/completions to up" nearest=chat-completions-gpt-4o-`)
 		})
 	}
