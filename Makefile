@@ -4,8 +4,9 @@ GO      ?= go
 TOOLS   := $(CURDIR)/.tools
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-# How many inputs each fuzz target gets, and how long a test package may run. A time does for the first, too, but go
-# test may fail at its end with "context deadline exceeded".
+# How many inputs each fuzz target gets, and how long a test package may run. Known inputs count, those of earlier runs
+# too until `go clean -fuzzcache`. A time does for the first, but go test may fail at its end with "context deadline
+# exceeded".
 FUZZTIME     ?= 1000x
 TEST_TIMEOUT ?= 15m
 

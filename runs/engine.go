@@ -16,6 +16,7 @@ import (
 
 // Model answers model calls; *chat.Client is one.
 type Model interface {
+	// Complete's answer is never nil, and the caller's own; with an error it is what there was.
 	Complete(ctx context.Context, req chat.Request, sink chat.Sink) (*chat.Answer, error)
 	// Render makes the request that Complete would send, and asks nobody.
 	Render(ctx context.Context, req chat.Request) (chat.Exchange, error)

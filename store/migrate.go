@@ -11,7 +11,8 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// migrations are append-only: a file that was released is never changed, each runs once and in its own transaction.
+// migrations are append-only: the statements of a file that was released are never changed; each file runs once and in
+// its own transaction. It is SQL and nothing else: goose's own comments (Up, Down) mean nothing here.
 //
 //go:embed migrations/*.sql
 var migrations embed.FS

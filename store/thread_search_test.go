@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"understudy/api/wire"
 	"understudy/threads"
 )
 
@@ -54,4 +55,21 @@ func TestErasedThreadsLeaveNoWords(t *testing.T) {
 	_, _, err = db.SearchThreads(t.Context(), "p", "hello", nil)
 	require.NoError(t, err)
 	require.Zero(t, words())
+}
+
+// TestSearchPassesOverWhatIsGone takes threads out between the index and the rows.
+func TestSearchPassesOverWhatIsGone(t *testing.T) {
+	db := reopen(t, Options{Dir: t.TempDir(), Durability: Normal})
+	fill(t, db, "thread_a", 1)
+	_, err := db.UpdateThread(t.Context(), "p", "thread_a", func(t *threads.Thread) { t.Metadata = map[string]string{"k": "v"} })
+	require.NoError(t, err)
+	ids, err := carriers(db.Read(t.Context()), "p", []string{"thread_gone", "thread_a"}, map[string]string{"k": "v"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"thread_a"}, ids)
+
+	_, show, err := db.SearchThreads(t.Context(), "p", "hello", nil)
+	require.NoError(t, err)
+	require.NoError(t, db.DeleteThread(t.Context(), "p", "thread_a"))
+	_, err = show("thread_a")
+	require.ErrorIs(t, err, wire.ErrNotFound)
 }

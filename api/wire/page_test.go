@@ -55,10 +55,10 @@ func TestListEnvelope(t *testing.T) {
 		encoded(wire.List{Items: []wire.Item{{ID: "a", JSON: []byte(`{"t":"<&>"}`)}, {ID: "b", JSON: []byte(`{}`)}}, HasMore: true}))
 }
 
-// TestPageOf pages five entries every way and compares with what a reader would
+// TestPageOf pages five entries, and one that has gone, every way and compares with what a reader would
 // expect of the list written out.
 func TestPageOf(t *testing.T) {
-	ids := []string{"a", "b", "c", "d", "e"}
+	ids := []string{"a", "b", "gone", "c", "d", "e"}
 	for _, c := range []struct {
 		name    string
 		page    wire.Page
@@ -79,7 +79,12 @@ func TestPageOf(t *testing.T) {
 		{"between the wrong way round", wire.Page{Limit: 9, Asc: true, After: "d", Before: "b"}, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			list, err := wire.PageOf(ids, c.page, func(id string) (json.RawMessage, error) { return json.RawMessage(`"` + id + `"`), nil })
+			list, err := wire.PageOf(ids, c.page, func(id string) (json.RawMessage, error) {
+				if id == "gone" { // since the ids were read
+					return nil, wire.ErrNotFound
+				}
+				return json.RawMessage(`"` + id + `"`), nil
+			})
 			require.NoError(t, err)
 			var got string
 			for _, item := range list.Items {
@@ -89,15 +94,6 @@ func TestPageOf(t *testing.T) {
 			require.Equal(t, c.hasMore, list.HasMore)
 		})
 	}
-	list, err := wire.PageOf(ids, wire.Page{Limit: 3}, func(id string) (json.RawMessage, error) {
-		if id == "d" {
-			return nil, wire.ErrNotFound
-		}
-		return json.RawMessage("{}"), nil
-	})
-	require.NoError(t, err)
-	require.True(t, list.HasMore)
-	require.Equal(t, []string{"e", "c"}, []string{list.Items[0].ID, list.Items[1].ID}, "what has gone is left out")
-	_, err = wire.PageOf(ids, wire.Page{Limit: 1, Before: "zz"}, nil)
+	_, err := wire.PageOf(ids, wire.Page{Limit: 1, Before: "zz"}, nil)
 	require.Equal(t, "before", apiError(t, err).Param)
 }

@@ -8,7 +8,7 @@ import (
 
 // PageOf pages a short list that is at hand, oldest first, the way stored lists
 // are paged. show renders one entry, or answers ErrNotFound for what has gone
-// meanwhile: that is left out.
+// meanwhile: the next one stands in for it.
 func PageOf(ids []string, p Page, show func(id string) (json.RawMessage, error)) (List, error) {
 	ids = slices.Clone(ids)
 	if !p.Asc {
@@ -25,19 +25,24 @@ func PageOf(ids []string, p Page, show func(id string) (json.RawMessage, error))
 	if p.Before != "" {
 		ids = ids[:max(0, slices.Index(ids, p.Before))] // none when it lies ahead of after
 	}
-	list := List{HasMore: len(ids) > p.Limit}
-	if list.HasMore && p.Before != "" && p.After == "" {
-		ids = ids[len(ids)-p.Limit:]
+	backwards := p.Before != "" && p.After == "" // what is next to it counts
+	if backwards {
+		slices.Reverse(ids)
 	}
-	for _, id := range ids[:min(len(ids), p.Limit)] {
-		body, err := show(id)
+	var list List
+	for ; len(ids) > 0 && len(list.Items) < p.Limit; ids = ids[1:] {
+		body, err := show(ids[0])
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return List{}, err
 		}
-		list.Items = append(list.Items, Item{ID: id, JSON: body})
+		list.Items = append(list.Items, Item{ID: ids[0], JSON: body})
+	}
+	list.HasMore = len(ids) > 0
+	if backwards {
+		slices.Reverse(list.Items)
 	}
 	return list, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -66,15 +67,20 @@ func existingData(flags StoreFlags, sys System) (string, error) {
 	if err != nil {
 		return "", &usageError{err}
 	}
-	if !hasDatabase(dir) {
+	if found, err := hasDatabase(dir); err != nil {
+		return "", err
+	} else if !found {
 		return "", &usageError{&problem{where: "--data", text: dir + " is no data directory of an understudy; name the one that the server uses"}}
 	}
 	return dir, nil
 }
 
-func hasDatabase(dir string) bool {
+func hasDatabase(dir string) (bool, error) {
 	_, err := os.Stat(filepath.Join(dir, "understudy.db"))
-	return err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // writeWhole writes a new file that has its name only when it is whole, and that other users cannot read.

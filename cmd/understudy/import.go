@@ -17,7 +17,7 @@ import (
 type ImportCmd struct {
 	StoreFlags `embed:""`
 	Path       string  `arg:"" help:"An archive of 'understudy export', or a directory of JSON that was taken out of the hosted API."`
-	DryRun     bool    `name:"dry-run" help:"Say what would be imported, and keep nothing."`
+	DryRun     bool    `name:"dry-run" help:"Say what would be imported, and keep nothing; an older database is upgraded all the same."`
 	Project    *string `placeholder:"NAME" help:"Project that everything goes into; default: an archive's own, \"default\" for a directory."`
 }
 
@@ -50,7 +50,11 @@ func (c *ImportCmd) Run(ctx context.Context, sys System) (err error) {
 	if err != nil {
 		return &usageError{err}
 	}
-	if c.DryRun && !hasDatabase(dir) { // nor is an empty one to stay
+	found, err := hasDatabase(dir)
+	if err != nil {
+		return err
+	}
+	if c.DryRun && !found { // nor is an empty one to stay
 		if dir, err = os.MkdirTemp("", "understudy-import-"); err != nil {
 			return err
 		}

@@ -156,8 +156,8 @@ func (a *app) reloadOn(signals <-chan os.Signal, load func() (Config, error)) {
 }
 
 // reload takes over what may change of a configuration while the server runs:
-// upstreams, models and models_strict, relay, cors_origins, webhooks. When anything is
-// wrong with it, all stays as it was.
+// upstreams, models and models_strict, relay, cors_origins, webhooks, run_webhooks.
+// When anything is wrong with it, all stays as it was.
 func (a *app) reload(config Config, err error) {
 	var client *chat.Client
 	if err == nil && config.Recordings.Replay == "" {

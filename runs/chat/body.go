@@ -31,10 +31,11 @@ func readBody(raw []byte) (b body) {
 	return b
 }
 
-// isText tells whether b holds one string of text and nothing else.
+// isText tells whether b holds one string of text and nothing else. An empty
+// object among the calls is a call that begins.
 func (b body) isText() bool {
-	return isString(b.content) && isEmpty(b.refusal) && isEmpty(b.calls) && isEmpty(b.function) && isEmpty(b.extra) &&
-		b.thoughts.isEmpty()
+	return isString(b.content) && isEmpty(b.refusal) && isEmpty(b.calls) && !isObject(b.calls) && isEmpty(b.function) &&
+		isEmpty(b.extra) && b.thoughts.isEmpty()
 }
 
 // take adds what b holds to the answer.

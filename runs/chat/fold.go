@@ -24,7 +24,7 @@ type fold struct {
 
 	refrain refrain
 	said    []byte // the text of the last choice, when it held nothing else
-	heard   int    // choices in the current line
+	heard   int    // choices and counts of tokens in the current line
 
 	streamed   bool // it comes in pieces
 	choices    bool // a choice was seen
@@ -129,7 +129,7 @@ func (f *fold) takeChunk(raw []byte) {
 		f.failure = classify(0, nil, raw)
 	}
 	if counted {
-		f.said = nil
+		f.heard++
 	}
 }
 
@@ -216,7 +216,7 @@ func (f *fold) choice(raw []byte) {
 	}
 	f.take(b, f.calls.delta)
 	f.end(p)
-	if b.isText() && !isEmpty(p.delta) && isEmpty(p.finish) && isEmpty(p.usage) {
+	if b.isText() && !isEmpty(p.delta) && readFinish(stringOf(p.finish)) == finishNone && isEmpty(p.usage) {
 		f.said = b.content
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -35,7 +34,8 @@ func (s *splitReader) Read(p []byte) (int, error) {
 }
 
 // FuzzReader holds that no bytes make the reader panic or hang, that what it
-// returns is clean, and that the network's splits do not matter.
+// returns is clean, and that neither the network's splits matter nor which lines
+// are alike.
 func FuzzReader(f *testing.F) {
 	for _, fixture := range chattest.Fixtures(f, "testdata/zoo") {
 		body := bytes.Join(fixture.HTTP.Pieces(f), nil)
@@ -46,10 +46,15 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte(deltas(`{"content":[{"type":"thinking","thinking":"a"}],"thinking_blocks":[{"type":"thinking","thinking":"b"}]}`,
 		`{"content":[{"type":"thinking","thinking":[{"type":"text","text":"a"}],"signature":"s"}],"thinking_blocks":[{"signature":"t"}]}`, `{"content":"x"}`)), []byte{9, 9})
 	f.Add([]byte(texts(`"\ud83d"`, `"\ude00"`, `"<think>a</think>b"`)), []byte{2})
+	for _, stream := range repeatedLines() {
+		f.Add([]byte(stream), []byte{3})
+	}
 	f.Fuzz(func(t *testing.T, body, cuts []byte) {
-		whole, shown := readAll(strings.NewReader(string(body)))
-		split, _ := readAll(&splitReader{data: body, cuts: cuts})
+		whole, shown, state := settled(func(f *fold) reading { return read(bytes.NewReader(body), f) })
+		split, _, kept := settled(func(f *fold) reading { return read(&splitReader{data: body, cuts: cuts}, f) })
 		require.Equal(t, whole, split)
+		require.Equal(t, state, kept)
+		requireTakenApartAlike(t, body)
 		require.True(t, strings.HasPrefix(whole.text, shown))
 		require.True(t, utf8.ValidString(whole.text+whole.refusal+whole.reasoning))
 		for _, c := range whole.calls {
@@ -57,17 +62,6 @@ func FuzzReader(f *testing.F) {
 			require.NotEmpty(t, c.Arguments)
 			require.True(t, utf8.ValidString(c.Name+c.Arguments))
 		}
-		require.Equal(t, stateOf(strings.NewReader(string(body))), stateOf(&splitReader{data: body, cuts: cuts}))
 		_ = classify(500, nil, body)
 	})
-}
-
-// stateOf returns what would be stored with the answer.
-func stateOf(body io.Reader) string {
-	r := read(body, &fold{now: time.Now})
-	answer, f := r.fold.settle(r.ended, zooTools())
-	if f != nil {
-		return ""
-	}
-	return string(r.fold.state(Target{"up", "m"}, len(answer.Calls)))
 }

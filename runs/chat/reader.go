@@ -112,10 +112,11 @@ func (f *fold) stream(t *tape) error {
 			f.content(text)
 			continue
 		}
-		f.said, f.heard = nil, 0
+		f.heard = 0
 		if e.line(line); f.said != nil && f.heard == 1 {
 			f.refrain.learn(line, f.said)
 		}
+		f.said = nil // it would keep what the tape has outgrown
 	}
 	return io.EOF
 }

@@ -21,17 +21,26 @@ type outcome struct {
 }
 
 func readAll(body io.Reader) (outcome, string) {
-	var shown recorder
-	r := read(body, &fold{sink: &shown, now: func() time.Time { return time.Unix(1, 0) }})
+	o, shown, _ := settled(func(f *fold) reading { return read(body, f) })
+	return o, shown
+}
+
+// settled returns what becomes of an answer: as it is settled, as it was shown,
+// and what would be stored with it.
+func settled(into func(*fold) reading) (o outcome, shown, state string) {
+	var sink recorder
+	r := into(&fold{sink: &sink, now: func() time.Time { return time.Unix(1, 0) }})
 	answer, f := r.fold.settle(r.ended, zooTools())
-	o := outcome{
+	o = outcome{
 		text: answer.Text, refusal: answer.Refusal, reasoning: answer.Reasoning,
 		calls: answer.Calls, finish: answer.Finish, usage: answer.Usage,
 	}
 	if f != nil {
 		o.failure = string(f.code)
+	} else {
+		state = string(r.fold.state(Target{"up", "m"}, len(answer.Calls)))
 	}
-	return o, shown.text.String()
+	return o, sink.text.String(), state
 }
 
 // deltas frames each delta as a chunk of a stream that ends as it should.

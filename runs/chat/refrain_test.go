@@ -1,29 +1,55 @@
 package chat
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// unlike gives each chunk of a stream a member of its own, which means nothing,
-// so that no line is the one before but for its text.
-func unlike(stream string) string {
-	lines := strings.Split(stream, "\n")
-	for i, line := range lines {
-		if before, after, ok := strings.Cut(line, "{"); ok {
-			lines[i] = fmt.Sprintf(`%s{"n":%d,%s`, before, i, after)
+// takenApart reads a stream as read does, but every line of it as if it were the
+// only one of its kind.
+func takenApart(body io.Reader, f *fold) reading {
+	t := &tape{r: body}
+	t.peek()
+	e := &events{on: f.event}
+	ended := io.EOF
+	for !f.done && f.failure == nil {
+		line, ok := t.line()
+		if !ok {
+			e.dispatch()
+			ended = t.err
+			break
 		}
+		e.line(line)
 	}
-	return strings.Join(lines, "\n")
+	return reading{fold: f, ended: ended, raw: t.buf, streamed: true}
 }
 
-// TestRepeatedLines reads streams whose lines repeat each other but for a text
-// like the same streams whose lines do not.
-func TestRepeatedLines(t *testing.T) {
+// requireTakenApartAlike reads a body that is a stream, and the same whose
+// connection breaks behind it, in both ways.
+func requireTakenApartAlike(t *testing.T, body []byte) {
+	t.Helper()
+	for name, behind := range map[string]error{"ends": io.EOF, "breaks": io.ErrUnexpectedEOF} {
+		stream := func() io.Reader { return io.MultiReader(bytes.NewReader(body), iotest.ErrReader(behind)) }
+		if r := read(stream(), &fold{now: time.Now}); !r.streamed {
+			return
+		}
+		want, shown, state := settled(func(f *fold) reading { return takenApart(stream(), f) })
+		got, seen, kept := settled(func(f *fold) reading { return read(stream(), f) })
+		require.Equal(t, want, got, name)
+		require.Equal(t, shown, seen, name)
+		require.Equal(t, state, kept, name)
+	}
+}
+
+// repeatedLines are streams whose lines repeat each other but for a text.
+func repeatedLines() map[string]string {
 	chunk := func(before, text, after string) string {
 		return "data: {" + before + `"content":` + text + after + "}\n\n"
 	}
@@ -34,10 +60,14 @@ func TestRepeatedLines(t *testing.T) {
 		return chunk(before, `"a"`, after) + "data: " + other + "\n\n" + chunk(before, `"b"`, after)
 	}
 	usage := func(n int) string { return fmt.Sprintf(`"usage":{"prompt_tokens":%d,"completion_tokens":%d}`, n, n) }
+	counted := func(text string) string {
+		return "data: [{" + usage(3) + `},{"choices":[{"index":0,"delta":{"content":` + text + "}}]}]\n\n"
+	}
+	calling := func(text string) string { return chunk(inside(`{"index":0,"delta":{"tool_calls":{},`), text, `}}]`) }
 	each := func(before, after string) string {
 		return chunk(before, `"a"`, after) + chunk(before, `"b"`, after) + chunk(before, `"c"`, after) + done
 	}
-	for name, stream := range map[string]string{
+	return map[string]string{
 		"words":           plain(`"one"`) + plain(`" two"`) + plain(`" three"`) + done,
 		"nothing":         plain(`""`) + plain(`"a"`) + plain(`""`) + plain(`"b"`) + done,
 		"escapes":         plain(`"a"`) + plain(`"\n"`) + plain(`"\u00e9\\"`) + plain(`"b"`) + done,
@@ -51,6 +81,9 @@ func TestRepeatedLines(t *testing.T) {
 		"counted":         between("{"+usage(9)+"}", usage(3)+","+inside(`{"index":0,"delta":{`), `}}]`) + done,
 		"choice counted":  between("{"+usage(9)+"}", inside(`{`+usage(3)+`,"index":0,"delta":{`), `}}]`) + done,
 		"more than usage": between("{"+usage(9)+"}", inside(`{"index":0,"delta":{`), `}}]`),
+		"counted before":  counted(`"a"`) + "data: {" + usage(9) + "}\n\n" + counted(`"b"`) + done,
+		"ends with 0":     between(`{"choices":[{"finish_reason":"length"}]}`, inside(`{"index":0,"delta":{`), `},"finish_reason":0}]`),
+		"empty calls":     calling(`"a"`) + `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n" + calling(`""`),
 		"extra content":   between(`{"choices":[{"delta":{"extra_content":{"b":2}}}]}`, inside(`{"index":0,"delta":{"extra_content":{"a":1},`), `}}]`) + done,
 		"refused":         each(inside(`{"index":0,"delta":{"refusal":"no",`), `}}]`),
 		"thinking":        each(inside(`{"index":0,"delta":{"reasoning":"hm",`), `}}]`),
@@ -68,14 +101,12 @@ func TestRepeatedLines(t *testing.T) {
 		"bare lines":      strings.ReplaceAll(each(inside(`{"index":0,"delta":{`), `}}]`), "data: {", "{"),
 		"arrays":          strings.NewReplacer("data: {", "data: [{", "}\n", "}]\n").Replace(each(inside(`{"index":0,"delta":{`), `}}]`)),
 		"cut off":         plain(`"a"`) + plain(`"b"`) + `data: {"choices":[{"index":0,"delta":{"content":"c"`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			want, shown := readAll(strings.NewReader(unlike(stream)))
-			got, seen := readAll(strings.NewReader(stream))
-			require.Equal(t, want, got)
-			require.Equal(t, shown, seen)
-			require.Equal(t, stateOf(strings.NewReader(unlike(stream))), stateOf(strings.NewReader(stream)))
-		})
+	}
+}
+
+func TestRepeatedLines(t *testing.T) {
+	for name, stream := range repeatedLines() {
+		t.Run(name, func(t *testing.T) { requireTakenApartAlike(t, []byte(stream)) })
 	}
 }
 
