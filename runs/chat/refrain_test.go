@@ -64,7 +64,8 @@ func repeatedLines() map[string]string {
 		return "data: [{" + usage(3) + `},{"choices":[{"index":0,"delta":{"content":` + text + "}}]}]\n\n"
 	}
 	calling := func(text string) string { return chunk(inside(`{"index":0,"delta":{"tool_calls":{},`), text, `}}]`) }
-	each := func(before, after string) string {
+	each := func(before string) string {
+		const after = `}}]`
 		return chunk(before, `"a"`, after) + chunk(before, `"b"`, after) + chunk(before, `"c"`, after) + done
 	}
 	return map[string]string{
@@ -75,7 +76,7 @@ func repeatedLines() map[string]string {
 		"bare controls":   plain(`"a"`) + plain("\"\t\"") + plain("\"\t\"") + plain(`"\t"`) + done,
 		"no strings":      plain(`"a"`) + plain(`7`) + plain(`null`) + plain(`["x"]`) + plain(`"b"`) + done,
 		"quotes":          plain(`"a"`) + plain(`"b","content":"c"`) + plain(`"d"}},{"index":0,"delta":{"content":"e"`) + plain(`"f"`) + done,
-		"same words":      each(`"id":"a","model":"b",`+inside(`{"index":0,"delta":{"role":"c",`), `}}]`),
+		"same words":      each(`"id":"a","model":"b",` + inside(`{"index":0,"delta":{"role":"c",`)),
 		"finished before": chunk(inside(`{"index":0,"delta":{`), `"a"`, `},"finish_reason":"stop"}]`) + plain(`"b"`) + plain(`"c"`) + done,
 		"all finished":    between(`{"choices":[{"finish_reason":"stop"}]}`, inside(`{"index":0,"delta":{`), `},"finish_reason":"length"}]`),
 		"counted":         between("{"+usage(9)+"}", usage(3)+","+inside(`{"index":0,"delta":{`), `}}]`) + done,
@@ -85,21 +86,21 @@ func repeatedLines() map[string]string {
 		"ends with 0":     between(`{"choices":[{"finish_reason":"length"}]}`, inside(`{"index":0,"delta":{`), `},"finish_reason":0}]`),
 		"empty calls":     calling(`"a"`) + `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n" + calling(`""`),
 		"extra content":   between(`{"choices":[{"delta":{"extra_content":{"b":2}}}]}`, inside(`{"index":0,"delta":{"extra_content":{"a":1},`), `}}]`) + done,
-		"refused":         each(inside(`{"index":0,"delta":{"refusal":"no",`), `}}]`),
-		"thinking":        each(inside(`{"index":0,"delta":{"reasoning":"hm",`), `}}]`),
+		"refused":         each(inside(`{"index":0,"delta":{"refusal":"no",`)),
+		"thinking":        each(inside(`{"index":0,"delta":{"reasoning":"hm",`)),
 		"thoughts":        plain(`"<think>"`) + plain(`"hm"`) + plain(`"</think>"`) + plain(`"a"`) + plain(`"b"`) + done,
-		"calls":           each(inside(`{"index":0,"delta":{"tool_calls":[{"index":0,"id":"x","function":{"name":"add","arguments":"1"}}],`), `}}]`),
-		"legacy calls":    each(inside(`{"index":0,"delta":{"function_call":{"name":"add","arguments":"1"},`), `}}]`),
-		"alternatives":    each(inside(`{"index":0,"delta":{"content":"x"}},{"index":1,"delta":{`), `}}]`),
-		"two choices":     each(inside(`{"index":0,"delta":{"content":"x"}},{"index":0,"delta":{`), `}}]`),
-		"another choice":  plain(`"a"`) + strings.ReplaceAll(each(inside(`{"index":1,"delta":{`), `}}]`), `"index":0`, `"index":1`),
-		"messages":        each(inside(`{"index":0,"message":{`), `}}]`),
-		"errors":          each(`"error":{"message":"overloaded"},`+inside(`{"index":0,"delta":{`), `}}]`),
-		"event names":     strings.ReplaceAll(each(inside(`{"index":0,"delta":{`), `}}]`), "data: ", "event: message\ndata: "),
+		"calls":           each(inside(`{"index":0,"delta":{"tool_calls":[{"index":0,"id":"x","function":{"name":"add","arguments":"1"}}],`)),
+		"legacy calls":    each(inside(`{"index":0,"delta":{"function_call":{"name":"add","arguments":"1"},`)),
+		"alternatives":    each(inside(`{"index":0,"delta":{"content":"x"}},{"index":1,"delta":{`)),
+		"two choices":     each(inside(`{"index":0,"delta":{"content":"x"}},{"index":0,"delta":{`)),
+		"another choice":  plain(`"a"`) + strings.ReplaceAll(each(inside(`{"index":1,"delta":{`)), `"index":0`, `"index":1`),
+		"messages":        each(inside(`{"index":0,"message":{`)),
+		"errors":          each(`"error":{"message":"overloaded"},` + inside(`{"index":0,"delta":{`)),
+		"event names":     strings.ReplaceAll(each(inside(`{"index":0,"delta":{`)), "data: ", "event: message\ndata: "),
 		"error events":    plain(`"a"`) + plain(`"b"`) + "event: error\n" + plain(`"c"`) + done,
 		"split":           plain(`"a"`) + "data: {\"choices\":\n" + plain(`"b"`) + plain(`"c"`) + done,
-		"bare lines":      strings.ReplaceAll(each(inside(`{"index":0,"delta":{`), `}}]`), "data: {", "{"),
-		"arrays":          strings.NewReplacer("data: {", "data: [{", "}\n", "}]\n").Replace(each(inside(`{"index":0,"delta":{`), `}}]`)),
+		"bare lines":      strings.ReplaceAll(each(inside(`{"index":0,"delta":{`)), "data: {", "{"),
+		"arrays":          strings.NewReplacer("data: {", "data: [{", "}\n", "}]\n").Replace(each(inside(`{"index":0,"delta":{`))),
 		"cut off":         plain(`"a"`) + plain(`"b"`) + `data: {"choices":[{"index":0,"delta":{"content":"c"`,
 	}
 }
