@@ -1,7 +1,6 @@
 package runs_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -9,7 +8,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"understudy/api/wire"
+	"understudy/api/wire/wiretest"
 	"understudy/assistants"
 	"understudy/files"
 	"understudy/files/vectorstores"
@@ -49,7 +48,7 @@ type world struct {
 	threads    *threads.Service
 	assistants *assistants.Service
 	files      *files.Service
-	logs       *lockedBuffer
+	logs       *wiretest.Log
 	assistant  string
 }
 
@@ -67,7 +66,7 @@ type worldOptions struct {
 // open starts a world with one assistant, which has the functions add and sub.
 func open(t *testing.T, o worldOptions, turns ...turn) *world {
 	t.Helper()
-	w := &world{t: t, ctx: t.Context(), dir: t.TempDir(), options: o, model: newScript(t, turns...), logs: &lockedBuffer{}}
+	w := &world{t: t, ctx: t.Context(), dir: t.TempDir(), options: o, model: newScript(t, turns...), logs: &wiretest.Log{}}
 	w.model.setPlaces(o.places)
 	w.start()
 	t.Cleanup(w.stop)
@@ -332,22 +331,4 @@ func idOf(t require.TestingT, raw json.RawMessage) string {
 func quote(s string) string {
 	raw, _ := json.Marshal(s) // a string encodes
 	return string(raw)
-}
-
-// lockedBuffer is what the engine logs to.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

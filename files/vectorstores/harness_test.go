@@ -1,7 +1,6 @@
 package vectorstores_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"understudy/api/wire/wiretest"
 	"understudy/files"
 	"understudy/files/extract"
 	"understudy/files/vectorstores"
@@ -35,26 +35,8 @@ type world struct {
 	files    *files.Service
 	embedder *embedder
 	stores   *vectorstores.Service
-	logs     lockedBuffer
+	logs     wiretest.Log
 	now      func() time.Time
-}
-
-// lockedBuffer is a log that is read while it is written.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // embedder counts letters; calls sees every request before it is answered.

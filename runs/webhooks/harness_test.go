@@ -1,7 +1,6 @@
 package webhooks_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"understudy/api/wire"
+	"understudy/api/wire/wiretest"
 	"understudy/runs"
 	"understudy/runs/webhooks"
 	"understudy/store"
@@ -119,24 +119,6 @@ func (o *outcomes) counted() map[string]int {
 	return seen
 }
 
-// lockedBuffer is a log.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 // world is a database file, the service on it, and the internet.
 type world struct {
 	*testing.T
@@ -146,7 +128,7 @@ type world struct {
 	stored   func(webhooks.Store) webhooks.Store // wraps the store that the service sees; nil = nothing does
 	internet *internet
 	seen     *outcomes
-	logs     *lockedBuffer
+	logs     *wiretest.Log
 
 	db      *store.DB
 	service *webhooks.Service
@@ -159,7 +141,7 @@ func all() webhooks.Config {
 }
 
 func open(t *testing.T, c webhooks.Config) *world {
-	w := &world{T: t, dir: t.TempDir(), config: c, internet: newInternet(), seen: &outcomes{}, logs: &lockedBuffer{}}
+	w := &world{T: t, dir: t.TempDir(), config: c, internet: newInternet(), seen: &outcomes{}, logs: &wiretest.Log{}}
 	w.options = webhooks.Options{Transport: w.internet, Agent: "Understudy/test", Grace: 20 * time.Second}
 	w.start()
 	t.Cleanup(w.stop)
