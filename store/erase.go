@@ -129,12 +129,13 @@ func named(m *threads.Message) []string {
 	return threads.NewMessage{Content: m.Content, Attachments: m.Attachments}.FileIDs()
 }
 
-// EraseThreads removes threads and all they held, and the answers kept for Idempotency-Key, which may repeat them. What
-// is removed is overwritten; the write-ahead log still has it until Close. No server may use the database.
+// EraseThreads removes threads and all they held, and the answers kept for Idempotency-Key, which may repeat them, and
+// writes the database anew without them, even when there are none: one before may have failed at that. The write-ahead
+// log has them until Close. No server may use the database.
 func (db *DB) EraseThreads(ctx context.Context, list []ErasedThread) error {
 	err := db.Write(ctx, func(_ context.Context, tx *Tx) error {
 		for _, statement := range []string{
-			"PRAGMA secure_delete = ON", "DELETE FROM answers",
+			"DELETE FROM answers",
 			// The next search reads the threads that are left anew.
 			"INSERT INTO message_terms (message_terms) VALUES ('delete-all')", "DELETE FROM threads_indexed",
 		} {
@@ -152,5 +153,20 @@ func (db *DB) EraseThreads(ctx context.Context, list []ErasedThread) error {
 			return err
 		}
 	}
-	return db.PurgeThreads(ctx)
+	if err := db.PurgeThreads(ctx); err != nil {
+		return err
+	}
+	if err := db.rewrite(); err != nil {
+		return fmt.Errorf("the threads are removed, but not yet from the unused parts of the database's file, which takes room for two copies of it; "+
+			"see to it and erase again: %w", err)
+	}
+	return nil
+}
+
+// rewrite writes the database anew, without what was removed. To overwrite rows as they are removed is not enough: a
+// page that was split keeps what it had in its unused part.
+func (db *DB) rewrite() error {
+	db.writer.baton <- struct{}{}
+	defer func() { <-db.writer.baton }()
+	return db.writer.conn.exec("VACUUM")
 }
