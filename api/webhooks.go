@@ -12,8 +12,8 @@ import (
 type Webhooks interface {
 	// CheckURL refuses a URL that a run must not name.
 	CheckURL(address string) error
-	// Waiting lists what a project's endpoints have not taken, newest first.
-	Waiting(ctx context.Context, project string, limit int) (wire.List, error)
+	// Waiting lists what a project's endpoints have not taken.
+	Waiting(ctx context.Context, project string, q webhooks.Query) (wire.List, error)
 }
 
 // ownWebhook is the URL that a new run's events go to, "" when its client names
@@ -33,18 +33,16 @@ func (s *server) ownWebhook(r *http.Request) (string, error) {
 // tried again, and for a while those that were given up. The hosted API had no
 // such route.
 func (s *server) listDeliveries(c *call) error {
-	page, err := c.page()
+	sent, err := c.query()
 	if err != nil {
 		return err
 	}
-	if err := newestFirst(page); err != nil {
+	wanted, err := webhooks.ReadQuery(sent)
+	if err != nil {
 		return err
-	}
-	if page.After != "" {
-		return wire.InvalidValue("after", "Invalid 'after': this list has no further pages.")
 	}
 	if s.Webhooks == nil {
 		return c.json(wire.List{}, nil)
 	}
-	return c.json(s.Webhooks.Waiting(c.r.Context(), c.project, page.Limit))
+	return c.json(s.Webhooks.Waiting(c.r.Context(), c.project, wanted))
 }

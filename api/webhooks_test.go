@@ -124,10 +124,33 @@ func TestUndeliveredWebhooks(t *testing.T) {
 	} {
 		require.Equal(t, want, list.at(path), path)
 	}
-	require.Equal(t, true, mine.get("/v1/x/webhooks/deliveries?limit=1").at("has_more"))
-	mine.call("GET", "/v1/x/webhooks/deliveries?limit=0", "").refused(http.StatusBadRequest, "limit", "integer_below_min_value")
-	mine.call("GET", "/v1/x/webhooks/deliveries?order=asc", "").refused(http.StatusBadRequest, "order", "invalid_value")
-	mine.call("GET", "/v1/x/webhooks/deliveries?after="+completed.ID, "").refused(http.StatusBadRequest, "after", "invalid_value")
+	for query, want := range map[string][]string{
+		"?limit=1":                              {completed.ID, "more"},
+		"?limit=1&after=" + completed.ID:        {queued.ID},
+		"?before=" + queued.ID:                  {completed.ID},
+		"?order=asc":                            {queued.ID, completed.ID},
+		"?status=dead":                          {queued.ID},
+		"?status=pending&no=matter":             {completed.ID},
+		"?status=pending&after=" + completed.ID: nil,
+	} {
+		page := mine.get("/v1/x/webhooks/deliveries" + query)
+		ids := page.ids()
+		if page.at("has_more") == true {
+			ids = append(ids, "more")
+		}
+		require.Equal(t, append([]string{}, want...), append([]string{}, ids...), query)
+	}
+	for query, want := range map[string][2]string{
+		"?limit=0":                    {"limit", "integer_below_min_value"},
+		"?order=up":                   {"order", "invalid_value"},
+		"?after=evt_1":                {"after", "invalid_value"},
+		"?before=" + run.text("id"):   {"before", "invalid_value"},
+		"?status=delivered":           {"status", "invalid_value"},
+		"?status=":                    {"status", "invalid_value"},
+		"?status=dead&status=pending": {"status", "invalid_value"},
+	} {
+		mine.call("GET", "/v1/x/webhooks/deliveries"+query, "").refused(http.StatusBadRequest, want[0], want[1])
+	}
 	require.Empty(t, theirs.get("/v1/x/webhooks/deliveries").ids())
 	mine.delete("/v1/threads/" + run.text("thread_id"))
 	require.Empty(t, mine.get("/v1/x/webhooks/deliveries").ids())

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"time"
 
 	"understudy/runs"
@@ -44,9 +46,36 @@ func (db *DB) NextDeliveries(ctx context.Context, lane string, limit int) ([]*we
 		WHERE lane = $1 AND next_at IS NOT NULL ORDER BY next_at, seq LIMIT $2`, lane, limit)
 }
 
-// Deliveries implements webhooks.Store.
-func (db *DB) Deliveries(ctx context.Context, project string, limit int) ([]*webhooks.Delivery, error) {
-	return readDeliveries(db.Read(ctx), "SELECT "+deliveryColumns+" FROM webhook_deliveries WHERE project_id = $1 ORDER BY seq DESC LIMIT $2", project, limit)
+// Deliveries implements webhooks.Store. The place of a cursor is its id's, as the event itself may have been delivered
+// since.
+func (db *DB) Deliveries(ctx context.Context, project string, q webhooks.Query) (list []*webhooks.Delivery, more bool, err error) {
+	query, args := "SELECT "+deliveryColumns+" FROM webhook_deliveries WHERE project_id = $1", []any{project}
+	switch q.Status {
+	case webhooks.Pending:
+		query += " AND dead_at IS NULL"
+	case webhooks.Dead:
+		query += " AND dead_at IS NOT NULL"
+	}
+	if q.After != "" {
+		args = append(args, q.After)
+		query += " AND id " + comparison(q.Asc) + " $" + strconv.Itoa(len(args))
+	}
+	if q.Before != "" {
+		args = append(args, q.Before)
+		query += " AND id " + comparison(!q.Asc) + " $" + strconv.Itoa(len(args))
+	}
+	backward := q.Before != "" && q.After == "" // the rows nearest to the cursor: read away from it
+	args = append(args, q.Limit+1)
+	query += " ORDER BY id" + direction(q.Asc != backward) + " LIMIT $" + strconv.Itoa(len(args))
+	if list, err = readDeliveries(db.Read(ctx), query, args...); err != nil {
+		return nil, false, err
+	}
+	more = len(list) > q.Limit
+	list = list[:min(len(list), q.Limit)]
+	if backward {
+		slices.Reverse(list)
+	}
+	return list, more, nil
 }
 
 func readDeliveries(r Reader, query string, args ...any) ([]*webhooks.Delivery, error) {

@@ -55,6 +55,12 @@ func MintedAfter(id, other string) bool {
 	return ok && known && at > before
 }
 
+// Minted reports whether NewID may have made an id, be its prefix what it may.
+func Minted(id string) bool {
+	_, digits, found := strings.Cut(id, "_")
+	return found && len(digits) == timeDigits+randomDigits && strings.Trim(digits, alphanumerics) == ""
+}
+
 // timeOf is the time part of an id that NewID may have made.
 func timeOf(id string) (string, bool) {
 	_, digits, _ := strings.Cut(id, "_")

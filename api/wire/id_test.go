@@ -53,6 +53,15 @@ func TestIDsOfOneMomentDiffer(t *testing.T) {
 	require.Len(t, digits, 62, "every digit occurs in the random part")
 }
 
+func TestMinted(t *testing.T) {
+	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	good := wire.NewID("evt_", at)
+	require.True(t, wire.Minted(good))
+	for _, bad := range []string{"", "evt_", "evt_1", good + "x", good[:len(good)-1], good[:len(good)-1] + "-", good[4:]} {
+		require.False(t, wire.Minted(bad), bad)
+	}
+}
+
 func TestCheckID(t *testing.T) {
 	require.NoError(t, wire.CheckID("step_id", "step_123", "step"))
 	for _, id := range []string{"", "undefined", "Thread_1", " thread_1"} {

@@ -207,7 +207,7 @@ func (w *world) movesOf(project, id string, to runs.Status) {
 
 // waiting is what the list of undelivered events shows, by run and status.
 func (w *world) waiting() map[string]string {
-	list, err := w.service.Waiting(w.Context(), project, 100)
+	list, err := w.service.Waiting(w.Context(), project, webhooks.Query{Page: wire.Page{Limit: 100}})
 	require.NoError(w, err)
 	shown := map[string]string{}
 	for _, item := range list.Items {

@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"understudy/api/wire"
 	"understudy/runs"
@@ -106,9 +107,10 @@ func (s *Service) notices(project, own string, before, after *runs.Run) ([]*runs
 		return nil, nil
 	}
 	var list []*runs.Notice
-	for _, r := range runs.Passed(before, after) {
+	at := s.Now()
+	for i, r := range runs.Passed(before, after) {
 		for _, e := range now.told(project, own, r.Status) {
-			n, err := s.notice(e, r)
+			n, err := s.notice(e, r, at.Add(time.Duration(i)*apart))
 			if err != nil {
 				return nil, err
 			}
@@ -138,18 +140,20 @@ func (s *settings) told(project, own string, status runs.Status) []*endpoint {
 	return append(list, &e)
 }
 
-func (s *Service) notice(e *endpoint, r *runs.Run) (*runs.Notice, error) {
+// apart is how far times must lie from each other for ids that sort in their order.
+const apart = 16 * time.Microsecond
+
+func (s *Service) notice(e *endpoint, r *runs.Run, at time.Time) (*runs.Notice, error) {
 	body, err := wire.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
-	now := s.Now()
-	event := Event{ID: wire.NewID(eventPrefix, now), Object: "event", CreatedAt: now.Unix(), Type: "thread.run." + string(r.Status), Data: body}
+	event := Event{ID: wire.NewID(eventPrefix, at), Object: "event", CreatedAt: at.Unix(), Type: "thread.run." + string(r.Status), Data: body}
 	payload, err := wire.Marshal(event)
 	if err != nil {
 		return nil, err
 	}
-	n := &runs.Notice{ID: event.ID, Type: event.Type, Endpoint: e.key, Lane: e.key, Origin: e.origin, Payload: payload, At: now}
+	n := &runs.Notice{ID: event.ID, Type: event.Type, Endpoint: e.key, Lane: e.key, Origin: e.origin, Payload: payload, At: at}
 	if e.key == e.url { // named by the run: all of a host's share a lane, or each path would have its own
 		n.Lane = e.origin
 	}

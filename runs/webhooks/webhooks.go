@@ -54,8 +54,9 @@ type Store interface {
 	// SettleDelivery writes how an attempt ended. When the endpoint will hear of
 	// this event no more, the next one of its run may go.
 	SettleDelivery(ctx context.Context, d *Delivery, o Outcome) error
-	// Deliveries lists a project's, newest first.
-	Deliveries(ctx context.Context, project string, limit int) ([]*Delivery, error)
+	// Deliveries reads a page of a project's, by the order of their ids, and whether
+	// there are more. A cursor need not be there any more.
+	Deliveries(ctx context.Context, project string, q Query) (list []*Delivery, more bool, err error)
 	ForgetDeadDeliveries(ctx context.Context, before time.Time) error
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"understudy/api/wire"
 	"understudy/runs"
 	"understudy/runs/webhooks"
 	"understudy/threads"
@@ -78,30 +79,65 @@ func (s *suite) webhooks() {
 	require.NoError(s, s.SettleDelivery(ctx, second, webhooks.Outcome{At: later, Attempts: 1}), "it is gone already")
 	require.Equal(s, []string{"b1", "a3"}, s.due("lane x"), "or delivered")
 
-	list, err = s.Deliveries(ctx, ours, 9)
+	s.deliveryPages()
+	list, _, err = s.Deliveries(ctx, ours, everyDelivery)
 	require.NoError(s, err)
 	require.Len(s, list, 3)
-	require.Equal(s, []string{"a3", "a1y", "a1"}, []string{list[0].ID, list[1].ID, list[2].ID})
 	require.Equal(s, 2, list[2].Attempts)
 	require.Equal(s, "never", list[2].Error)
 	require.True(s, list[2].Dead.Equal(later))
 	require.True(s, list[2].Next.IsZero())
 
 	require.NoError(s, s.ForgetDeadDeliveries(ctx, later))
-	require.Len(s, must(s.Deliveries(ctx, ours, 9)), 3, "not yet")
+	require.Len(s, s.kept(ours, everyDelivery), 3, "not yet")
 	require.NoError(s, s.ForgetDeadDeliveries(ctx, later.Add(time.Second)))
-	require.Len(s, must(s.Deliveries(ctx, ours, 9)), 2)
+	require.Len(s, s.kept(ours, everyDelivery), 2)
 	require.NoError(s, s.DeleteThread(ctx, ours, a.ThreadID))
-	require.Empty(s, must(s.Deliveries(ctx, ours, 9)))
-	require.Len(s, must(s.Deliveries(ctx, theirs, 9)), 1)
+	require.Empty(s, s.kept(ours, everyDelivery))
+	require.Len(s, s.kept(theirs, everyDelivery), 1)
 }
 
-// must is for lists whose error is none.
-func must(list []*webhooks.Delivery, err error) []*webhooks.Delivery {
-	if err != nil {
-		panic(err)
+var everyDelivery = webhooks.Query{Page: wire.Page{Limit: 9}}
+
+// kept are the ids of a page of deliveries, with "more" behind them when there are.
+func (s *suite) kept(project string, q webhooks.Query) (ids []string) {
+	list, more, err := s.Deliveries(s.Context(), project, q)
+	require.NoError(s, err)
+	for _, d := range list {
+		ids = append(ids, d.ID)
 	}
-	return list
+	if more {
+		ids = append(ids, "more")
+	}
+	return ids
+}
+
+// deliveryPages pages through a1, which is dead, a1y and a3, which are pending, and past a2, which was delivered.
+func (s *suite) deliveryPages() {
+	for name, c := range map[string]struct {
+		page  wire.Page
+		state webhooks.State
+		want  []string
+	}{
+		"newest first":               {wire.Page{Limit: 3}, "", []string{"a3", "a1y", "a1"}},
+		"a page":                     {wire.Page{Limit: 2}, "", []string{"a3", "a1y", "more"}},
+		"the next":                   {wire.Page{Limit: 2, After: "a1y"}, "", []string{"a1"}},
+		"behind what was delivered":  {wire.Page{Limit: 1, After: "a2"}, "", []string{"a1y", "more"}},
+		"ahead of it":                {wire.Page{Limit: 1, Before: "a2"}, "", []string{"a3"}},
+		"what is nearest":            {wire.Page{Limit: 1, Before: "a1"}, "", []string{"a1y", "more"}},
+		"ahead, in order":            {wire.Page{Limit: 2, Before: "a1"}, "", []string{"a3", "a1y"}},
+		"between":                    {wire.Page{Limit: 9, After: "a3", Before: "a1"}, "", []string{"a1y"}},
+		"oldest first":               {wire.Page{Limit: 2, Asc: true}, "", []string{"a1", "a1y", "more"}},
+		"the next, oldest first":     {wire.Page{Limit: 2, Asc: true, After: "a1y"}, "", []string{"a3"}},
+		"ahead, oldest first":        {wire.Page{Limit: 1, Asc: true, Before: "a3"}, "", []string{"a1y", "more"}},
+		"behind the last":            {wire.Page{Limit: 9, After: "a1"}, "", nil},
+		"dead":                       {wire.Page{Limit: 1}, webhooks.Dead, []string{"a1"}},
+		"pending":                    {wire.Page{Limit: 1}, webhooks.Pending, []string{"a3", "more"}},
+		"the next that is pending":   {wire.Page{Limit: 1, After: "a3"}, webhooks.Pending, []string{"a1y"}},
+		"the first that is, by time": {wire.Page{Limit: 1, Asc: true, After: "a1"}, webhooks.Pending, []string{"a1y", "more"}},
+	} {
+		require.Equal(s, c.want, s.kept(ours, webhooks.Query{Page: c.page, Status: c.state}), name)
+	}
 }
 
 // untoldForks: what is tried out on a hidden fork is nobody's business outside.
