@@ -139,10 +139,11 @@ func (s *Service) diffSide(ctx context.Context, project, id string) (*diffSide, 
 	if err != nil {
 		return nil, wire.OrNoSuch(err, noun, id)
 	}
-	side := &diffSide{}
+	side, since := &diffSide{}, s.engine.begun(id)
 	if side.Recording, err = s.store.Recording(ctx, project, threadID, id); err != nil {
 		return nil, wire.OrNoSuch(err, noun, id)
 	}
+	side.Run = side.Run.showBegun(since)
 	if side.calls, err = s.store.ModelCalls(ctx, project, threadID, id); err != nil {
 		return nil, wire.OrNoSuch(err, noun, id)
 	}

@@ -13,10 +13,15 @@ type PastRuns struct {
 	After    string   // a run's id; exclusive
 	Model    string   // as the client named it; "" = any
 	Statuses []Status // none = any
+	// Begun are since when runs are in progress that the store has as queued: they
+	// are looked for, and shown, as what they are.
+	Begun map[string]int64
 }
 
-// Matches reports whether a run of this model and in this state is asked for.
-func (q PastRuns) Matches(model string, status Status) bool {
+// Matches reports whether a run is asked for that has this model and is stored in
+// this state.
+func (q PastRuns) Matches(id, model string, status Status) bool {
+	status = (&Run{Status: status}).showBegun(q.Begun[id]).Status
 	return (q.Model == "" || model == q.Model) && (len(q.Statuses) == 0 || slices.Contains(q.Statuses, status))
 }
 
@@ -39,13 +44,13 @@ func ParseStatuses(names []string) ([]Status, error) {
 // Past returns runs of all threads. The hosted API could not tell which runs there
 // were.
 func (s *Service) Past(ctx context.Context, project string, q PastRuns) (wire.List, error) {
-	begun := s.engine.allBegun()
+	q.Begun = s.engine.allBegun() // asked before the store, so that a run never seems to go back
 	list, err := s.store.PastRuns(ctx, project, q)
 	if err != nil {
 		return list, err
 	}
 	for i, item := range list.Items {
-		if list.Items[i].JSON, err = asBegun(item.JSON, begun[item.ID]); err != nil {
+		if list.Items[i].JSON, err = asBegun(item.JSON, q.Begun[item.ID]); err != nil {
 			return list, err
 		}
 	}

@@ -42,11 +42,12 @@ func ReadReplay(o *wire.Object, dialect wire.Dialect) (Create, error) {
 // made, with what c sets instead of what the run had. Calls of tools are answered
 // from the run. The watch is nil unless c.Stream is set.
 func (s *Service) Replay(ctx context.Context, project, threadID, id string, c Create) (json.RawMessage, *Watch, error) {
+	since := s.engine.begun(id)
 	original, err := s.store.Original(ctx, project, threadID, id)
 	if err != nil {
 		return nil, nil, wire.OrNoSuch(err, noun, id)
 	}
-	if status := original.Run.Status; status.Active() {
+	if status := original.Run.showBegun(since).Status; status.Active() {
 		return nil, nil, wire.Invalidf("Run %s is still active (status '%s'). Replay it when it has ended.", id, status)
 	}
 	now, ids := s.now(), wire.MinterOf(ctx)

@@ -107,7 +107,7 @@ func (db *DB) PastRuns(ctx context.Context, project string, q runs.PastRuns) (wi
 				return wire.List{}, fmt.Errorf("decode %s: %w", row.item.ID, err)
 			}
 			switch {
-			case !q.Matches(run.Model, run.Status):
+			case !q.Matches(row.item.ID, run.Model, run.Status):
 			case len(list.Items) == q.Limit:
 				list.HasMore = true
 				return list, nil
