@@ -224,7 +224,8 @@ func TestSearchThreads(t *testing.T) {
 	}
 	found := s.get("/v1/threads?q=parcel")
 	requireShape(t, found.body, listKeys, map[string]string{"has_more": "false"})
-	require.ElementsMatch(t, ids[:2], found.ids())
+	require.Equal(t, []string{ids[1], ids[0]}, found.ids(), "the newest first")
+	require.Equal(t, ids[:2], s.get("/v1/threads?q=parcel&order=asc").ids())
 	first := found.ids()[0]
 	object, err := json.Marshal(found.at("data.0"))
 	require.NoError(t, err)
@@ -233,8 +234,34 @@ func TestSearchThreads(t *testing.T) {
 	require.Equal(t, true, page.at("has_more"))
 	require.Equal(t, found.ids()[1:], s.get("/v1/threads?q=parcel&limit=1&after="+first).ids())
 	require.Equal(t, ids[:1], s.get("/v1/threads?q=parcel&metadata[user]=a").ids())
-	require.Empty(t, s.get("/v1/threads?q=").ids())
+	for _, none := range []string{"", "+", "%20%09"} {
+		require.Equal(t, s.get("/v1/threads").ids(), s.get("/v1/threads?q="+none).ids(), "no words are no search")
+	}
 	require.Empty(t, s.get("/v1/threads?q=nothing").ids())
+	require.Empty(t, s.get("/v1/threads?q=%3F").ids())
 	s.call("GET", "/v1/threads?q="+strings.Repeat("x", 513), "").refused(400, "q", "invalid_value")
 	s.call("GET", "/v1/threads?q=parcel&after=thread_none", "").refused(400, "after", "invalid_value")
+}
+
+// TestSearchGoesOnBehindWhatIsGone reads pages of a search whose cursor was
+// deleted, or is not found any more.
+func TestSearchGoesOnBehindWhatIsGone(t *testing.T) {
+	s := newServer(t, settings{keys: true})
+	mine, theirs := s.newKey("mine"), s.newKey("theirs")
+	ids := make([]string, 5)
+	for i := range ids {
+		ids[len(ids)-1-i] = mine.post("/v1/threads", `{"metadata":{"parcel":"p"}}`).text("id")
+	}
+	next := func(query string) []string { return mine.get("/v1/threads?q=parcel&limit=2" + query).ids() }
+	require.Equal(t, ids[:2], next(""))
+	mine.delete("/v1/threads/" + ids[1])
+	require.Equal(t, ids[2:4], next("&after="+ids[1]))
+	mine.post("/v1/threads/"+ids[3], `{"metadata":{"letter":"p"}}`)
+	mine.delete("/v1/threads/" + ids[2])
+	require.Equal(t, ids[4:], next("&after="+ids[3]))
+	require.Equal(t, ids[4:], next("&metadata[parcel]=p&after="+ids[1]))
+	require.Equal(t, ids[:1], next("&before="+ids[3]))
+	require.Equal(t, ids[4:], next("&before="+ids[1]+"&order=asc"))
+	require.Empty(t, next("&after="+ids[4]))
+	theirs.call("GET", "/v1/threads?q=parcel&after="+ids[1], "").refused(400, "after", "invalid_value")
 }

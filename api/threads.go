@@ -45,8 +45,8 @@ func (s *server) listThreads(c *call) error {
 		return err
 	}
 	wanted := threads.Query{Page: page, Metadata: metadata}
-	if query.Has("q") {
-		return c.json(s.Threads.Search(c.r.Context(), c.project, query.Get("q"), wanted))
+	if text := strings.TrimSpace(query.Get("q")); text != "" {
+		return c.json(s.Threads.Search(c.r.Context(), c.project, text, wanted))
 	}
 	return c.json(s.Threads.List(c.r.Context(), c.project, wanted))
 }

@@ -20,7 +20,7 @@ func TestFirstSearchReadsEverything(t *testing.T) {
 	}
 	for range 2 {
 		begun := time.Now()
-		ids, _, err := db.SearchThreads(t.Context(), "p", "hello", nil)
+		ids, _, err := db.SearchThreads(t.Context(), "p", "hello", threads.Query{})
 		require.NoError(t, err)
 		require.Len(t, ids, many)
 		t.Logf("a search of %d messages took %v", many*500, time.Since(begun))
@@ -36,23 +36,23 @@ func TestErasedThreadsLeaveNoWords(t *testing.T) {
 		require.NoError(t, db.QueryRow(t.Context(), "SELECT COUNT(*) FROM message_terms WHERE message_terms MATCH 'hello'").Scan(&n))
 		return n
 	}
-	_, _, err := db.SearchThreads(t.Context(), "p", "hello", nil)
+	_, _, err := db.SearchThreads(t.Context(), "p", "hello", threads.Query{})
 	require.NoError(t, err)
 	require.Equal(t, 6, words())
 	require.NoError(t, db.EraseThreads(t.Context(), []ErasedThread{{ID: "thread_a", Project: "p"}}))
 	require.Zero(t, words())
-	ids, _, err := db.SearchThreads(t.Context(), "p", "hello", nil)
+	ids, _, err := db.SearchThreads(t.Context(), "p", "hello", threads.Query{})
 	require.NoError(t, err)
 	require.Equal(t, []string{"thread_b"}, ids)
 	require.Equal(t, 3, words())
 
 	_, err = db.UpdateThread(t.Context(), "p", "thread_b", func(t *threads.Thread) { t.Metadata = map[string]string{"a": "hello"} })
 	require.NoError(t, err)
-	_, _, err = db.SearchThreads(t.Context(), "p", "hello", nil)
+	_, _, err = db.SearchThreads(t.Context(), "p", "hello", threads.Query{})
 	require.NoError(t, err)
 	require.Equal(t, 4, words(), "what was read before is removed")
 	require.NoError(t, db.DeleteThread(t.Context(), "p", "thread_b"))
-	_, _, err = db.SearchThreads(t.Context(), "p", "hello", nil)
+	_, _, err = db.SearchThreads(t.Context(), "p", "hello", threads.Query{})
 	require.NoError(t, err)
 	require.Zero(t, words())
 }
@@ -67,7 +67,7 @@ func TestSearchPassesOverWhatIsGone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"thread_a"}, ids)
 
-	_, show, err := db.SearchThreads(t.Context(), "p", "hello", nil)
+	_, show, err := db.SearchThreads(t.Context(), "p", "hello", threads.Query{})
 	require.NoError(t, err)
 	require.NoError(t, db.DeleteThread(t.Context(), "p", "thread_a"))
 	_, err = show("thread_a")

@@ -27,18 +27,17 @@ type Found struct {
 const maxQuery = 512
 
 // Search returns one page of the threads in which all words of a text occur,
-// in one message or in the metadata, the best first.
+// in one message or in the metadata, in the order of all threads: that one stays
+// as it is while pages are read.
 func (s *Service) Search(ctx context.Context, project, text string, q Query) (wire.List, error) {
 	if len(text) > maxQuery {
 		return wire.List{}, wire.InvalidValue("q", "Invalid 'q': it has more than %d bytes. Search for fewer words.", maxQuery)
 	}
-	ids, show, err := s.store.SearchThreads(ctx, project, text, q.Metadata)
+	ids, show, err := s.store.SearchThreads(ctx, project, text, q)
 	if err != nil {
 		return wire.List{}, err
 	}
-	page := q.Page
-	page.Asc = true // the order is the search's
-	return wire.PageOf(ids, page, func(id string) (json.RawMessage, error) {
+	return wire.PageOf(ids, q.Page, func(id string) (json.RawMessage, error) {
 		found, err := show(id)
 		if err != nil {
 			return nil, err

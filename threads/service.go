@@ -24,8 +24,10 @@ type Store interface {
 	// AdoptThread adds the thread unless its id was ever used, by whatever project.
 	AdoptThread(ctx context.Context, project string, t *Thread) error
 	// SearchThreads answers the threads that have all words of a text in a message,
-	// or in their metadata, and carry some metadata, the best first; show reads one.
-	SearchThreads(ctx context.Context, project, text string, carrying wire.Metadata) (ids []string, show func(id string) (Found, error), err error)
+	// or in their metadata, and carry the metadata of a query, oldest first; show reads
+	// one. The cursors of the page that is asked for are among them in any case, if the
+	// project ever had such threads.
+	SearchThreads(ctx context.Context, project, text string, q Query) (ids []string, show func(id string) (Found, error), err error)
 	// ForkThread answers wire.ErrNotFound when the point where the copy is to end
 	// does not exist.
 	ForkThread(ctx context.Context, project string, f Fork) (json.RawMessage, error)

@@ -8,16 +8,16 @@ import (
 	"understudy/threads"
 )
 
-// found searches ours, and tells where each word of the best thread was found.
-func (s *suite) found(text string, carrying wire.Metadata) (ids []string, best threads.Found) {
+// found searches ours, oldest first, and tells where each word of the first thread was found.
+func (s *suite) found(text string, carrying wire.Metadata) (ids []string, first threads.Found) {
 	s.Helper()
-	ids, show, err := s.SearchThreads(s.Context(), ours, text, carrying)
+	ids, show, err := s.SearchThreads(s.Context(), ours, text, threads.Query{Metadata: carrying})
 	require.NoError(s, err)
 	if len(ids) > 0 {
-		best, err = show(ids[0])
+		first, err = show(ids[0])
 		require.NoError(s, err)
 	}
-	return ids, best
+	return ids, first
 }
 
 // search finds threads by what was said in them, as it is now.
@@ -40,22 +40,22 @@ func (s *suite) search() {
 	for _, text := range []string{"secret", "weather nowhere", `"`, "", "NEAR", "terms: weather OR"} {
 		find(text)
 	}
-	_, best := s.found("tirol", nil)
-	require.Equal(s, []threads.Match{{MessageID: &said.ID, Snippet: "How is the weather in Café Tirol?"}}, best.Matches)
+	_, first := s.found("tirol", nil)
+	require.Equal(s, []threads.Match{{MessageID: &said.ID, Snippet: "How is the weather in Café Tirol?"}}, first.Matches)
 
 	s.message(music.ID, "and now something about Tirol") // a thread grows behind what was read of it
 	r := s.run(music.ID, runs.Queued)
 	s.change(r, runs.Change{Messages: []*runs.MessageRecord{{Message: newMessage(music.ID, threads.Assistant, "yodel"), Turn: 1}}})
 	find("yodel", music.ID)
 	ids, _ := s.found("tirol", nil)
-	require.ElementsMatch(s, []string{weather.ID, music.ID}, ids)
+	require.Equal(s, []string{weather.ID, music.ID}, ids)
 	require.NoError(s, s.DeleteMessage(ctx, ours, weather.ID, said.ID))
 	find("tirol", music.ID)
 	_, err = s.UpdateThread(ctx, ours, weather.ID, func(t *threads.Thread) { t.Metadata = wire.Metadata{"topic": "alpine weather"} })
 	require.NoError(s, err)
-	ids, best = s.found("alpine", wire.Metadata{"topic": "alpine weather"})
+	ids, first = s.found("alpine", wire.Metadata{"topic": "alpine weather"})
 	require.Equal(s, []string{weather.ID}, ids)
-	require.Equal(s, []threads.Match{{Snippet: "topic: alpine weather"}}, best.Matches)
+	require.Equal(s, []threads.Match{{Snippet: "topic: alpine weather"}}, first.Matches)
 	ids, _ = s.found("alpine", wire.Metadata{"topic": "x"})
 	require.Empty(s, ids)
 
@@ -64,14 +64,19 @@ func (s *suite) search() {
 	find("alpine", weather.ID)
 	require.NoError(s, s.DeleteThread(ctx, ours, weather.ID))
 	find("alpine")
+	for cursor, want := range map[string][]string{weather.ID: {weather.ID, music.ID}, elsewhere.ID: {music.ID}, "thread_none": {music.ID}} {
+		ids, _, err := s.SearchThreads(ctx, ours, "yodel", threads.Query{Page: wire.Page{After: cursor}})
+		require.NoError(s, err)
+		require.Equal(s, want, ids, "a cursor that was deleted has its place")
+	}
 	last := s.message(s.thread().ID, "0")
 	for range 250 { // more than is read at a time
 		last = s.message(last.ThreadID, "many words of no importance")
 	}
 	last = s.message(last.ThreadID, "needle")
-	ids, best = s.found("needle", nil)
+	ids, first = s.found("needle", nil)
 	require.Equal(s, []string{last.ThreadID}, ids)
-	require.Equal(s, last.ID, *best.Matches[0].MessageID)
+	require.Equal(s, last.ID, *first.Matches[0].MessageID)
 	edited := []threads.Part{threads.NewText("thread")}
 	_, _, err = s.ReviseThread(ctx, ours, threads.Revision{ThreadID: last.ThreadID, MessageID: last.ID, At: made, Content: edited})
 	require.NoError(s, err)
