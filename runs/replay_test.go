@@ -222,6 +222,9 @@ func TestReplayOfTheThreadAsItWas(t *testing.T) {
 			w := open(t, worldOptions{}, asks(`add {}`), says("First."), c.turn, says("Third."))
 			thread := w.thread("One")
 			w.answered(w.run(thread), []string{"1"})
+			before, err := w.say(thread, "Deleted before")
+			require.NoError(t, err)
+			require.NoError(t, w.threads.DeleteMessage(w.ctx, project, thread, before))
 			gone, err := w.say(thread, "Deleted later")
 			require.NoError(t, err)
 			second := w.answered(w.run(thread, `"additional_messages":[{"role":"user","content":"Two"}]`))
@@ -238,6 +241,25 @@ func TestReplayOfTheThreadAsItWas(t *testing.T) {
 			require.Equal(t, "system: Be brief. / user: One / assistant:  / tool: 1 / assistant: First. / user: Two", lines(w.model.sent()[0]))
 		})
 	}
+}
+
+// TestReplayTellsWhatIsMissing: a replay counts what its run saw and it does not,
+// and not what the thread had lost before.
+func TestReplayTellsWhatIsMissing(t *testing.T) {
+	w := open(t, worldOptions{}, says("Yes."), says("Again."), says("And again."))
+	thread := w.thread("One", "Two", "Three", "Four")
+	rewind := func(to *threads.Message) {
+		_, err := w.threads.Rewind(w.ctx, project, thread, to.ID)
+		require.NoError(t, err)
+	}
+	messages := w.messages(thread)
+	rewind(messages[2])
+	r := w.settled(w.run(thread))
+	require.NotContains(t, w.replayed(r).Metadata, "x.deleted_messages")
+
+	rewind(messages[1])
+	require.NoError(t, w.threads.DeleteMessage(w.ctx, project, thread, messages[1].ID))
+	require.Equal(t, "2", w.replayed(r).Metadata["x.deleted_messages"])
 }
 
 func TestReplayIsRefused(t *testing.T) {

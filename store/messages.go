@@ -135,6 +135,10 @@ func (db *DB) UpdateMessage(ctx context.Context, project, threadID, id string, c
 	return body, err
 }
 
+// emptyMessages takes messages of thread $1 out of it. Their rows keep their places.
+const emptyMessages = `UPDATE messages SET body = NULL, state = NULL, tokens = 0,
+	gone_after = (SELECT COALESCE(MAX(seq), 0) FROM runs WHERE thread_id = $1) `
+
 // DeleteMessage implements threads.Store.
 func (db *DB) DeleteMessage(ctx context.Context, project, threadID, id string) error {
 	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
@@ -157,7 +161,7 @@ func (db *DB) DeleteMessage(ctx context.Context, project, threadID, id string) e
 		if err := forgetIndexed(tx, threadID); err != nil {
 			return err
 		}
-		_, err = tx.Exec("UPDATE messages SET body = NULL, state = NULL, tokens = 0 WHERE id = $1", id)
+		_, err = tx.Exec(emptyMessages+"WHERE thread_id = $1 AND id = $2", threadID, id)
 		return err
 	})
 }

@@ -35,7 +35,8 @@ func (db *DB) Original(ctx context.Context, project, threadID, id string) (origi
 		if err != nil {
 			return err
 		}
-		return r.QueryRow("SELECT COUNT(*) FROM messages WHERE thread_id = $1 AND seq <= $2 AND body IS NULL", threadID, last).Scan(&original.Deleted)
+		return r.QueryRow(`SELECT COUNT(*) FROM messages WHERE thread_id = $1 AND seq <= $2 AND body IS NULL
+			AND (gone_after IS NULL OR gone_after >= (SELECT seq FROM runs WHERE id = $3))`, threadID, last, id).Scan(&original.Deleted)
 	})
 	return original, err
 }

@@ -97,7 +97,7 @@ func (r revision) rewind() error {
 		}
 	}
 	for _, statement := range []string{
-		"UPDATE messages SET body = NULL, state = NULL, tokens = 0 WHERE thread_id = $1 AND seq > $2 AND body IS NOT NULL",
+		emptyMessages + "WHERE thread_id = $1 AND seq > $2 AND body IS NOT NULL",
 		"UPDATE steps SET calls = 0 WHERE thread_id = $1 AND calls = 1 AND after >= $2",
 	} {
 		if _, err := r.tx.Exec(statement, r.ThreadID, last); err != nil {
