@@ -40,7 +40,7 @@ func TestEraseLeavesNothing(t *testing.T) {
 		_, err = db.UpdateThread(t.Context(), "p", id, func(t *threads.Thread) { t.Metadata = map[string]string{"said": said[:min(len(said), 512)]} })
 		require.NoError(t, err)
 	}
-	_, _, err := db.SearchThreads(t.Context(), "p", "alice", nil) // which are indexed then
+	_, _, err := db.SearchThreads(t.Context(), "p", "alice", threads.Query{}) // which are indexed then
 	require.NoError(t, err)
 
 	require.NoError(t, db.EraseThreads(t.Context(), list))
@@ -54,7 +54,7 @@ func TestEraseLeavesNothing(t *testing.T) {
 	}
 
 	db = reopen(t, Options{Dir: dir, Durability: Normal})
-	ids, _, err := db.SearchThreads(t.Context(), "p", "bob", nil)
+	ids, _, err := db.SearchThreads(t.Context(), "p", "bob", threads.Query{})
 	require.NoError(t, err)
 	require.Len(t, ids, each)
 }
