@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"hash"
 	"io"
 	"net/http"
 	"strconv"
@@ -58,7 +57,9 @@ type attempt struct {
 	answer  json.RawMessage
 	stream  again // instead of answer when the first call streams
 	success bool
-	expires time.Time
+	expires time.Time // zero until it has ended and is kept
+
+	answered bool // a retry got the answer
 }
 
 // settle lets those who wait have the answer, or carry the call out themselves.
@@ -82,7 +83,7 @@ func (a *attempts) enter(scope string, now time.Time) (*attempt, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for len(a.kept) > 0 && now.After(a.kept[0].expires) {
-		delete(a.byScope, a.kept[0].scope)
+		a.drop(a.kept[0])
 		a.kept[0], a.kept = nil, a.kept[1:]
 	}
 	if existing, ok := a.byScope[scope]; ok {
@@ -97,13 +98,41 @@ func (a *attempts) enter(scope string, now time.Time) (*attempt, bool) {
 func (a *attempts) leave(at *attempt, now time.Time, keep bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if keep {
+	if keep && !at.answered {
 		at.expires = now.Add(undeliveredLife)
 		a.kept = append(a.kept, at)
 	} else {
-		delete(a.byScope, at.scope)
+		a.drop(at)
 	}
 	at.settle()
+}
+
+// forget lets go of an attempt that has ended. It reports whether it has: one
+// that is under way stays, for those who retry it.
+func (a *attempts) forget(at *attempt) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ended := !at.expires.IsZero()
+	if ended {
+		a.drop(at)
+	}
+	return ended
+}
+
+// retried lets go of an attempt whose answer a retry got: a further retry of the
+// same words is that of another call, whose first try never came here.
+func (a *attempts) retried(at *attempt) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at.answered = true
+	a.drop(at)
+}
+
+// drop makes room for another attempt of the scope, unless it is there already.
+func (a *attempts) drop(at *attempt) {
+	if a.byScope[at.scope] == at {
+		delete(a.byScope, at.scope)
+	}
 }
 
 // once carries out a POST at most once: under an Idempotency-Key, and when an
@@ -134,7 +163,7 @@ func (s *server) underKey(c *call, key string, h handler) error {
 		return wire.InvalidValue(idempotencyHeader, "Invalid '%s': it has more than %d bytes.", idempotencyHeader, maxIdempotencyKey)
 	}
 	scope := c.scope("key", key)
-	body := &hashedBody{ReadCloser: c.r.Body, sum: sha256.New()}
+	body := newHashedBody(c.r)
 	c.r.Body = body
 	for {
 		at, first := s.attempts.enter(scope, s.Now())
@@ -145,7 +174,7 @@ func (s *server) underKey(c *call, key string, h handler) error {
 			return err
 		}
 		if at.success {
-			return c.replay(at, body.whole())
+			return c.replay(at, body.hash())
 		}
 	}
 }
@@ -159,15 +188,15 @@ func (s *server) firstUnderKey(c *call, at *attempt, body *hashedBody, h handler
 	if err == nil {
 		at.hash, at.answer, at.stream, at.success = recorded, answer, s.streamFrom(c.project, answer), true
 		at.settle()
-		return c.replay(at, body.whole())
+		return c.replay(at, body.hash())
 	}
 	if !errors.Is(err, wire.ErrNotFound) {
 		return err
 	}
-	c.receipt = &wire.Receipt{Scope: at.scope, At: s.Now(), BodyHash: body.whole, Render: c.render}
+	c.receipt = &wire.Receipt{Scope: at.scope, At: s.Now(), BodyHash: body.hash, Render: c.render}
 	c.r = c.r.WithContext(wire.WithReceipt(c.r.Context(), c.receipt))
 	c.keep = func(answer json.RawMessage, stream again) error {
-		at.hash, at.answer, at.stream, at.success = body.whole(), answer, stream, true
+		at.hash, at.answer, at.stream, at.success = body.hash(), answer, stream, true
 		defer at.settle()
 		if stream != nil { // it can be opened again: as long as this process lives, if the store does not know it
 			keep = c.receipt.Kept == nil
@@ -208,7 +237,9 @@ func (s *server) streamFrom(project string, kept json.RawMessage) again {
 	return s.rewatch(project, *start.Stream)
 }
 
-// retryable lets the retry of a call whose answer got lost have that answer.
+// retryable lets the retry of a call whose client hung up on the answer have it.
+// An answer that went out is not kept: a chat's runs are created in the same
+// words at each turn, and a retry of a later one must not be given an old run.
 func (s *server) retryable(c *call, retries int, h handler) error {
 	data, err := c.readAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
 	c.r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(data), failing{err}))
@@ -219,16 +250,27 @@ func (s *server) retryable(c *call, retries int, h handler) error {
 		case first:
 			return s.firstTry(c, at, h)
 		case retries == 0: // the same call again, but no retry: it is meant
+			if s.attempts.forget(at) {
+				continue // and what is retried from now on is this one
+			}
 			return h(c)
 		}
 		if err := at.wait(c.r.Context()); err != nil {
 			return err
 		}
 		if at.success {
-			return c.replay(at, nil)
+			err := c.replay(at, nil)
+			if c.delivered(err) {
+				s.attempts.retried(at)
+			}
+			return err
 		}
 	}
 }
+
+// delivered reports whether the client was there to the end of an answer that
+// was sent with this error. A proxy may have lost it all the same.
+func (c *call) delivered(err error) bool { return err == nil && c.r.Context().Err() == nil }
 
 func (s *server) firstTry(c *call, at *attempt, h handler) error {
 	c.keep = func(answer json.RawMessage, stream again) error {
@@ -239,7 +281,7 @@ func (s *server) firstTry(c *call, at *attempt, h handler) error {
 	delivered := false
 	defer func() { s.attempts.leave(at, s.Now(), at.success && !delivered) }()
 	err := h(c)
-	delivered = err == nil && c.r.Context().Err() == nil
+	delivered = c.delivered(err)
 	return err
 }
 
@@ -275,24 +317,6 @@ func (c *call) replay(at *attempt, bodyHash []byte) error {
 	}
 	c.w.Header().Set("Idempotent-Replayed", "true")
 	return writeJSON(c.w, http.StatusOK, at.answer)
-}
-
-// hashedBody hashes a request body while it is read.
-type hashedBody struct {
-	io.ReadCloser
-	sum hash.Hash
-}
-
-func (b *hashedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.sum.Write(p[:n]) // never fails (hash.Hash)
-	return n, err
-}
-
-// whole reads what is left and returns the hash of all.
-func (b *hashedBody) whole() []byte {
-	_, _ = io.Copy(io.Discard, b) // a body that breaks off has another hash
-	return b.sum.Sum(nil)
 }
 
 // failing ends a body that could not be read with the error that it met.

@@ -69,3 +69,25 @@ func TestStreamUnderAKeyIsKept(t *testing.T) {
 	}
 	require.Len(t, s.get("/v1/threads/"+thread+"/runs").ids(), 1, "it was not carried out again")
 }
+
+// TestUploadsUnderAKey repeats uploads as SDKs do, with a new boundary each time.
+func TestUploadsUnderAKey(t *testing.T) {
+	s := newServer(t, settings{})
+	upload := s.newUpload(5)
+	for path, send := range map[string]func(key, content string) reply{
+		"/v1/files": func(key, content string) reply {
+			return s.with("Idempotency-Key", key).upload("assistants", "a.txt", content)
+		},
+		upload + "/parts": func(key, content string) reply {
+			return s.with("Idempotency-Key", key).sendPart(upload, content)
+		},
+	} {
+		first := send("k", "hello").ok()
+		again := send("k", "hello").ok()
+		require.Equal(t, "true", again.header.Get("Idempotent-Replayed"), path)
+		require.Equal(t, string(first.body), string(again.body), path)
+		require.NotEqual(t, first.text("id"), send("other", "hello").ok().text("id"), path)
+		send("k", "hallo").refused(400, "Idempotency-Key", "idempotency_key_reused")
+	}
+	require.Len(t, s.get("/v1/files").ids(), 2)
+}

@@ -181,3 +181,74 @@ func TestRetryOfAnUndeliveredAnswer(t *testing.T) {
 		})
 	}
 }
+
+// TestRetriesOfLaterCalls: the same words are said again and again in a chat. A
+// retry is that of the last call that was made in them, also of one whose first
+// try never arrived.
+func TestRetriesOfLaterCalls(t *testing.T) {
+	var n atomic.Int64
+	s, h := onceServer(true), counting(&n)
+	try := func(count string, lost bool, want string) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		w, err := post(ctx, s, func(c *call) error {
+			if lost {
+				cancel()
+			}
+			return h(c)
+		}, `{}`, "X-Stainless-Retry-Count", count)
+		require.NoError(t, err)
+		require.JSONEq(t, want, w.Body.String())
+	}
+	try("0", true, `{"n":1}`)
+	try("1", false, `{"n":1}`)
+	try("1", false, `{"n":2}`)
+	try("0", true, `{"n":3}`)
+	try("0", true, `{"n":4}`)
+	try("1", false, `{"n":4}`)
+	try("0", true, `{"n":5}`)
+	try("0", false, `{"n":6}`)
+	try("1", false, `{"n":7}`)
+}
+
+// TestRetryThatWaited: who waited for the answer of a call under way has had it,
+// and the next retry is another call's.
+func TestRetryThatWaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n atomic.Int64
+		s, h := onceServer(true), counting(&n)
+		held, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 2)
+		ctx, hangUp := context.WithCancel(t.Context())
+		go func() {
+			_, err := post(ctx, s, func(c *call) error {
+				<-held
+				err := h(c)
+				<-release // the answer is known, and not sent
+				return err
+			}, `{}`, "X-Stainless-Retry-Count", "0")
+			ended <- err
+		}()
+		synctest.Wait()
+		hangUp()
+		go func() {
+			w, err := post(t.Context(), s, h, `{}`, "X-Stainless-Retry-Count", "1")
+			ended <- errors.Join(err, is(`{"n":1}`, w.Body.String()))
+		}()
+		synctest.Wait()
+		close(held)
+		require.NoError(t, <-ended)
+		close(release)
+		require.NoError(t, <-ended)
+		w, err := post(t.Context(), s, h, `{}`, "X-Stainless-Retry-Count", "1")
+		require.NoError(t, err)
+		require.JSONEq(t, `{"n":2}`, w.Body.String())
+	})
+}
+
+func is(want, got string) error {
+	if got != want {
+		return fmt.Errorf("%s, not %s", got, want)
+	}
+	return nil
+}
