@@ -100,6 +100,18 @@ func (r ToolResources) showing(tools []Tool) ToolResources {
 	return r
 }
 
+// Complete returns r with a list, if an empty one, for each tool that is mentioned;
+// it is for resources that come from elsewhere than a request.
+func (r ToolResources) Complete() ToolResources {
+	if r.CodeInterpreter != nil && r.CodeInterpreter.FileIDs == nil {
+		r.CodeInterpreter = &CodeResources{FileIDs: []string{}}
+	}
+	if r.FileSearch != nil && r.FileSearch.VectorStoreIDs == nil {
+		r.FileSearch = &SearchResources{VectorStoreIDs: []string{}}
+	}
+	return r
+}
+
 // readIDs is never nil, so that an absent list is [] on the wire.
 func readIDs(o *wire.Object, name string, maximum int, prefix string) []string {
 	ids := o.Strings(name, maximum)

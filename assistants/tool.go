@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"slices"
 
 	"understudy/api/wire"
 )
@@ -46,7 +47,8 @@ type RankingOptions struct {
 	HybridSearch   *json.RawMessage `json:"hybrid_search"`
 }
 
-const defaultRanker = "default_2024_08_21"
+// DefaultRanker is how results of file_search are ranked unless a tool says otherwise.
+const DefaultRanker = "default_2024_08_21"
 
 var (
 	noParameters = json.RawMessage(`{"type":"object","properties":{}}`)
@@ -99,6 +101,27 @@ func readTool(o *wire.Object, dialect wire.Dialect) Tool {
 	return tool
 }
 
+// CompleteTools fills in what a request may leave out, in tools that come from
+// elsewhere than a request.
+func CompleteTools(tools []Tool) []Tool {
+	complete := slices.Clone(tools)
+	for i, t := range complete {
+		switch {
+		case t.Type == FileSearch && t.Search == nil:
+			complete[i].Search = readSearchOptions(nil)
+		case t.Search != nil && t.Search.RankingOptions.Ranker == "":
+			options := *t.Search
+			options.RankingOptions.Ranker = DefaultRanker
+			complete[i].Search = &options
+		case t.Function != nil && (len(t.Function.Parameters) == 0 || string(t.Function.Parameters) == "null"):
+			function := *t.Function
+			function.Parameters = noParameters
+			complete[i].Function = &function
+		}
+	}
+	return complete
+}
+
 func readFunction(o *wire.Object) *Function {
 	if !o.Require("function") {
 		return nil
@@ -126,13 +149,13 @@ func readFunction(o *wire.Object) *Function {
 }
 
 func readSearchOptions(o *wire.Object) *SearchOptions {
-	options := &SearchOptions{RankingOptions: RankingOptions{Ranker: defaultRanker}}
+	options := &SearchOptions{RankingOptions: RankingOptions{Ranker: DefaultRanker}}
 	if o == nil {
 		return options
 	}
 	options.MaxNumResults = o.Int("max_num_results", 1, 50)
 	if r := o.Object("ranking_options"); r != nil {
-		if ranker := r.Enum("ranker", "auto", defaultRanker); ranker == defaultRanker {
+		if ranker := r.Enum("ranker", "auto", DefaultRanker); ranker == DefaultRanker {
 			options.RankingOptions.Ranker = ranker
 		}
 		if threshold := r.Float("score_threshold", 0, 1); threshold != nil {

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 
@@ -37,6 +38,18 @@ type SearchResult struct {
 type ResultContent struct {
 	Type string `json:"type"`
 	Text string `json:"text"`
+}
+
+// Complete fills in what the hosted API left out of the searches of some steps.
+func (s *Step) Complete() {
+	for _, call := range s.Details.ToolCalls {
+		if search := call.Search; search != nil {
+			search.RankingOptions.Ranker = cmp.Or(search.RankingOptions.Ranker, assistants.DefaultRanker)
+			if search.Results == nil {
+				search.Results = []SearchResult{}
+			}
+		}
+	}
 }
 
 // The bounds of file_search (spec section 12.1).

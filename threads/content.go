@@ -1,6 +1,7 @@
 package threads
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"strings"
@@ -158,8 +159,30 @@ func readImageFile(o *wire.Object) *ImageFile {
 }
 
 func readDetail(o *wire.Object) string {
-	if detail := o.Enum("detail", "auto", "low", "high"); detail != "" {
-		return detail
+	return cmp.Or(o.Enum("detail", "auto", "low", "high"), defaultDetail)
+}
+
+const defaultDetail = "auto"
+
+// Complete fills in what a request may leave out, in a message that comes from
+// elsewhere than a request.
+func (m *Message) Complete() {
+	for _, p := range m.Content {
+		switch {
+		case p.Text != nil && p.Text.Annotations == nil:
+			p.Text.Annotations = []json.RawMessage{}
+		case p.ImageFile != nil:
+			p.ImageFile.Detail = cmp.Or(p.ImageFile.Detail, defaultDetail)
+		case p.ImageURL != nil:
+			p.ImageURL.Detail = cmp.Or(p.ImageURL.Detail, defaultDetail)
+		}
 	}
-	return "auto"
+	for i := range m.Attachments {
+		if m.Attachments[i].Tools == nil {
+			m.Attachments[i].Tools = []AttachmentTool{}
+		}
+	}
+	if m.Status == Completed && m.CompletedAt == nil {
+		m.CompletedAt = &m.CreatedAt
+	}
 }

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,25 +27,35 @@ const (
 // dump is what a directory holds, by kind.
 type dump struct {
 	root    string
-	objects map[string][]*dumped // by kind, in the order they were read
-	seen    map[string]bool      // kind and id
-	content map[string]string    // the path of a file's bytes, by its id
-	left    map[string]int       // by kind, what is not imported
-	failed  int                  // objects that the exporter could not read
+	objects map[string][]*dumped // by kind
+	seen    map[string]*dumped   // by kind and id
+	taken   int                  // objects of this API so far, those that come again too
+	unread  []*unread
+	content map[string]string // the path of a file's bytes, by its id
+	left    map[string]int    // by kind, what is not imported
+	failed  int               // objects that the exporter could not read
+}
+
+func newDump(root string) *dump {
+	return &dump{root: root, objects: map[string][]*dumped{}, seen: map[string]*dumped{}, content: map[string]string{}, left: map[string]int{}}
 }
 
 // dumped is one object of a dump.
 type dumped struct {
 	raw   json.RawMessage
 	where string // file and line of it, or of the page it is in
-	known struct {
-		ID        string `json:"id"`
-		Object    string `json:"object"`
-		CreatedAt int64  `json:"created_at"`
-		ThreadID  string `json:"thread_id"`
-		RunID     string `json:"run_id"`
-	}
-	oldestFirst bool // its list is known to be in this order
+	known known
+	order order // of the list it is in
+	place int   // in all that was read
+}
+
+// known are the members that say what an object is and where it belongs.
+type known struct {
+	ID        string `json:"id"`
+	Object    string `json:"object"`
+	CreatedAt int64  `json:"created_at"`
+	ThreadID  string `json:"thread_id"`
+	RunID     string `json:"run_id"`
 }
 
 // ImportDump reads a directory of JSON that SDKs or an exporter took out of the
@@ -54,35 +65,50 @@ func ImportDump(ctx context.Context, db *store.DB, blobs *files.Blobs, options O
 	if options.Project == "" {
 		options.Project = "default"
 	}
-	d := &dump{root: dir, objects: map[string][]*dumped{}, seen: map[string]bool{}, content: map[string]string{}, left: map[string]int{}}
+	d := newDump(dir)
 	if err := d.readDir(ctx); err != nil {
 		return Report{}, err
 	}
-	if len(d.objects) == 0 {
+	if len(d.objects) == 0 && len(d.unread) == 0 {
 		return Report{}, errors.New("no file below it holds objects of the Assistants API")
 	}
 	return run(ctx, db, blobs, options, func(i *importing) error { return d.enter(ctx, i) })
 }
 
+// readDir reads the files in the order of their names, the numbers in them counted.
 func (d *dump) readDir(ctx context.Context) error {
-	return filepath.WalkDir(d.root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
+	var paths []string
+	err := filepath.WalkDir(d.root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			paths = append(paths, path)
+		}
+		return cmp.Or(err, ctx.Err())
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(paths, comparePaths)
+	for _, path := range paths {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !entry.Type().IsRegular() {
-			return ctx.Err()
-		}
 		if slices.Contains([]string{".json", ".ndjson", ".jsonl"}, filepath.Ext(path)) {
-			before := len(d.seen)
-			if err := d.readFile(path); err != nil || len(d.seen) > before {
+			before := d.taken
+			if err := d.readFile(path); err != nil {
 				return err
 			}
+			if d.taken > before {
+				continue
+			}
 		}
-		id, _, _ := strings.Cut(entry.Name(), ".")
+		id, _, _ := strings.Cut(filepath.Base(path), ".")
 		d.content[id] = path
-		return ctx.Err()
-	})
+	}
+	return nil
 }
+
+// byteOrderMark is what some editors and shells put before UTF-8.
+const byteOrderMark = "\xef\xbb\xbf"
 
 // readFile reads the values of a file, one behind the other.
 func (d *dump) readFile(path string) error {
@@ -90,16 +116,18 @@ func (d *dump) readFile(path string) error {
 	if err != nil {
 		return err
 	}
+	text = bytes.TrimPrefix(text, []byte(byteOrderMark))
 	name, _ := filepath.Rel(d.root, path) // it lies below it
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	for {
+	place := func(offset int64) string {
+		return fmt.Sprintf("%s: line %d", name, 1+bytes.Count(text[:min(offset, int64(len(text)))], []byte("\n")))
+	}
+	var values []json.RawMessage
+	var places []string
+	for decoder := json.NewDecoder(bytes.NewReader(text)); ; {
 		var value json.RawMessage
 		err := decoder.Decode(&value)
 		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		place := func(offset int64) string {
-			return fmt.Sprintf("%s: line %d", name, 1+bytes.Count(text[:min(offset, int64(len(text)))], []byte("\n")))
+			break
 		}
 		if err != nil {
 			at := decoder.InputOffset()
@@ -108,21 +136,32 @@ func (d *dump) readFile(path string) error {
 			}
 			return fmt.Errorf("%s: %w", place(at), err)
 		}
-		if err := d.take(value, place(decoder.InputOffset()-int64(len(value))), false); err != nil {
+		values, places = append(values, value), append(places, place(decoder.InputOffset()-int64(len(value))))
+	}
+	order := asListed
+	if len(values) == 1 {
+		order = alone
+	}
+	for i, value := range values {
+		if err := d.take(value, places[i], order); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // take sorts in a value: an object, a list of them, or an export of a thread.
-func (d *dump) take(raw json.RawMessage, where string, oldestFirst bool) error {
+func (d *dump) take(raw json.RawMessage, where string, order order) error {
 	if raw[0] == '[' {
+		if order == alone {
+			order = asListed
+		}
 		var list []json.RawMessage
 		if err := json.Unmarshal(raw, &list); err != nil {
 			return fmt.Errorf("%s: %w", where, err)
 		}
 		for _, item := range list {
-			if err := d.take(item, where, oldestFirst); err != nil {
+			if err := d.take(item, where, order); err != nil {
 				return err
 			}
 		}
@@ -144,9 +183,9 @@ func (d *dump) take(raw json.RawMessage, where string, oldestFirst bool) error {
 	case shape.Schema != "":
 		return fmt.Errorf("%s: the layout %q is unknown; this understudy reads %q", where, shape.Schema, threadExport)
 	case len(shape.Data) > 0 && shape.Data[0] == '[': // SDKs do not all keep the "object": "list" of a page
-		return d.take(shape.Data, where, oldestFirst)
+		return d.take(shape.Data, where, order)
 	}
-	return d.takeObject(raw, where, oldestFirst)
+	return d.takeObject(raw, where, order)
 }
 
 // takeThread reads a file of the layout assistants-thread-export/v1: a thread
@@ -171,7 +210,7 @@ func (d *dump) takeThread(raw json.RawMessage, where string) error {
 		if len(part) == 0 || string(part) == "null" {
 			continue
 		}
-		if err := d.take(part, where, true); err != nil {
+		if err := d.take(part, where, oldestFirst); err != nil {
 			return err
 		}
 	}
@@ -179,60 +218,47 @@ func (d *dump) takeThread(raw json.RawMessage, where string) error {
 }
 
 // takeObject sorts in a single object; pages may overlap, and the first counts.
-func (d *dump) takeObject(raw json.RawMessage, where string, oldestFirst bool) error {
-	o := &dumped{raw: raw, where: where, oldestFirst: oldestFirst}
-	if err := json.Unmarshal(raw, &o.known); err != nil || o.known.Object == "" {
-		return nil //nolint:nilerr // an object of something else
+func (d *dump) takeObject(raw json.RawMessage, where string, order order) error {
+	var is struct {
+		Object string `json:"object"`
 	}
-	kind := o.known.Object
-	if kind == "thread.run" {
-		if err := d.takeSteps(raw, where, oldestFirst); err != nil {
+	if json.Unmarshal(raw, &is) != nil || is.Object == "" {
+		return nil // an object of something else
+	}
+	d.taken++
+	if is.Object == "thread.run" {
+		if err := d.takeSteps(raw, where, order); err != nil {
 			return err
 		}
 	}
-	if o.known.ID == "" || d.seen[kind+" "+o.known.ID] {
+	o := &dumped{raw: raw, where: where, order: order, place: d.taken}
+	_, imported := entering[is.Object]
+	if err := o.identify(); err != nil && imported {
+		d.unread = append(d.unread, &unread{o, err})
 		return nil
 	}
-	d.seen[kind+" "+o.known.ID] = true
-	if _, imported := entering[kind]; imported {
-		d.objects[kind] = append(d.objects[kind], o)
-	} else {
-		d.left[kind]++
+	key := is.Object + " " + o.known.ID
+	switch before := d.seen[key]; {
+	case before != nil && before.order == alone && order != alone: // its list knows its place better
+		before.order, before.place = order, d.taken
+	case before != nil || o.known.ID == "":
+	case imported:
+		d.seen[key] = o
+		d.objects[is.Object] = append(d.objects[is.Object], o)
+	default:
+		d.seen[key] = o
+		d.left[is.Object]++
 	}
 	return nil
 }
 
 // takeSteps reads the steps that an exporter put into a run.
-func (d *dump) takeSteps(raw json.RawMessage, where string, oldestFirst bool) error {
+func (d *dump) takeSteps(raw json.RawMessage, where string, order order) error {
 	var run struct {
 		Steps json.RawMessage `json:"steps"`
 	}
 	if json.Unmarshal(raw, &run) != nil || len(run.Steps) == 0 || run.Steps[0] != '[' {
 		return nil
 	}
-	return d.take(run.Steps, where, oldestFirst)
+	return d.take(run.Steps, where, order)
 }
-
-// inOrder is the list of a kind, oldest first. Within one second the order is
-// that of the list, which the hosted API showed newest first unless asked.
-func (d *dump) inOrder(kind string) []*dumped {
-	list := slices.Clone(d.objects[kind])
-	lists := map[string][]*dumped{}
-	for _, o := range list {
-		lists[o.listed()] = append(lists[o.listed()], o)
-	}
-	list = list[:0]
-	for _, o := range d.objects[kind] {
-		part := lists[o.listed()]
-		delete(lists, o.listed())
-		if len(part) > 0 && !part[0].oldestFirst && part[0].known.CreatedAt >= part[len(part)-1].known.CreatedAt {
-			slices.Reverse(part)
-		}
-		list = append(list, part...)
-	}
-	slices.SortStableFunc(list, func(a, b *dumped) int { return int(a.known.CreatedAt - b.known.CreatedAt) })
-	return list
-}
-
-// listed names the list that the object is a part of.
-func (o *dumped) listed() string { return o.known.ThreadID + " " + o.known.RunID }

@@ -1,7 +1,7 @@
 package archive
 
 import (
-	"fmt"
+	"encoding/json"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,48 +13,60 @@ import (
 	"understudy/store"
 )
 
-func newDump() *dump {
-	return &dump{objects: map[string][]*dumped{}, seen: map[string]bool{}, content: map[string]string{}, left: map[string]int{}}
-}
-
-func message(id, thread string, at int64) string {
-	return fmt.Sprintf(`{"id":%q,"object":"thread.message","created_at":%d,"thread_id":%q}`, id, at, thread)
-}
-
-// TestOrderOfADump: lists are newest first unless their times or their layout
-// say otherwise, also within one second and over several pages.
-func TestOrderOfADump(t *testing.T) {
-	for name, c := range map[string]struct {
-		oldestFirst bool
-		pages       []string
-		want        []string
-	}{
-		"newest first":             {false, []string{message("c", "t", 3) + "," + message("b", "t", 2), message("a", "t", 1)}, []string{"a", "b", "c"}},
-		"oldest first":             {false, []string{message("a", "t", 1) + "," + message("b", "t", 1) + "," + message("c", "t", 2)}, []string{"a", "b", "c"}},
-		"within a second":          {false, []string{message("c", "t", 1) + "," + message("b", "t", 1), message("a", "t", 1)}, []string{"a", "b", "c"}},
-		"within a second, known":   {true, []string{message("a", "t", 1) + "," + message("b", "t", 1)}, []string{"a", "b"}},
-		"pages that overlap":       {false, []string{message("c", "t", 3) + "," + message("b", "t", 2), message("b", "t", 2) + "," + message("a", "t", 1)}, []string{"a", "b", "c"}},
-		"threads of the same time": {false, []string{message("b", "t", 1) + "," + message("a", "t", 1), message("d", "u", 1) + "," + message("c", "u", 1)}, []string{"a", "b", "c", "d"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := newDump()
-			for _, page := range c.pages {
-				require.NoError(t, d.take([]byte(`[`+page+`]`), "here", c.oldestFirst))
-			}
-			var ids []string
-			for _, o := range d.inOrder("thread.message") {
-				ids = append(ids, o.known.ID)
-			}
-			require.Equal(t, c.want, ids)
-		})
-	}
-}
-
-func TestOverlayKeepsWhatWasGiven(t *testing.T) {
-	given := &dumped{raw: []byte(`{"object":"file","id":"file-1","bytes": 3,"status":null,"steps":[1],"filename":"a b"}`)}
-	object, err := shown(given, &files.File{Status: "processed"})
+// emptyStore is a new database with a place for files.
+func emptyStore(t *testing.T) (*store.DB, *files.Blobs) {
+	t.Helper()
+	data := t.TempDir()
+	db, err := store.Open(t.Context(), store.Options{Dir: data, Durability: store.Normal, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	require.Equal(t, `{"object":"file","id":"file-1","purpose":"","filename":"a b","bytes":3,"created_at":0,"expires_at":null,"status":"processed","status_details":null}`, string(object))
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	blobs, err := files.OpenBlobs(filepath.Join(data, "files"))
+	require.NoError(t, err)
+	return db, blobs
+}
+
+// dumpOf is a directory with the files.
+func dumpOf(t *testing.T, contents map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range contents {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	return dir
+}
+
+// imported imports a dump into a new database.
+func imported(t *testing.T, contents map[string]string) (*store.DB, Report) {
+	t.Helper()
+	db, blobs := emptyStore(t)
+	report, err := ImportDump(t.Context(), db, blobs, Options{}, dumpOf(t, contents))
+	require.NoError(t, err)
+	return db, report
+}
+
+// objects are the objects of a kind, in the order in which an export has them.
+func objects(t *testing.T, db *store.DB, kind string) (all []string) {
+	t.Helper()
+	require.NoError(t, db.Export(t.Context(), func(e store.Entry) error {
+		if e.Kind == kind {
+			all = append(all, string(e.Object))
+		}
+		return nil
+	}))
+	return all
+}
+
+// ids are those of the objects of a kind.
+func ids(t *testing.T, db *store.DB, kind string) (all []string) {
+	t.Helper()
+	for _, object := range objects(t, db, kind) {
+		var o struct{ ID string }
+		require.NoError(t, json.Unmarshal([]byte(object), &o))
+		all = append(all, o.ID)
+	}
+	return all
 }
 
 // TestBadDumps names the file, the line and the reason, and keeps nothing.
@@ -68,17 +80,20 @@ func TestBadDumps(t *testing.T) {
 		"an absent thread":      {"a.jsonl", thread + "\n" + `{"id":"msg_1","object":"thread.message","thread_id":"thread_2","role":"user","content":[]}`, `a.jsonl: line 2: thread.message msg_1: it belongs to the thread "thread_2"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, data := t.TempDir(), t.TempDir()
-			require.NoError(t, os.WriteFile(filepath.Join(dir, c.file), []byte(c.text), 0o600))
-			db, err := store.Open(t.Context(), store.Options{Dir: data, Durability: store.Normal, Logger: slog.New(slog.DiscardHandler)})
-			require.NoError(t, err)
-			defer func() { require.NoError(t, db.Close()) }()
-			blobs, err := files.OpenBlobs(filepath.Join(data, "files"))
-			require.NoError(t, err)
-			_, err = ImportDump(t.Context(), db, blobs, Options{}, dir)
+			db, blobs := emptyStore(t)
+			_, err := ImportDump(t.Context(), db, blobs, Options{}, dumpOf(t, map[string]string{c.file: c.text}))
 			require.ErrorContains(t, err, c.says)
 			_, err = db.Thread(t.Context(), "default", "thread_1")
 			require.Error(t, err, "something was kept")
 		})
 	}
+}
+
+// TestByteOrderMark: files begin with one where some editors and shells wrote them.
+func TestByteOrderMark(t *testing.T) {
+	db, _ := imported(t, map[string]string{
+		"a.json":  "\ufeff" + `{"id":"thread_a","object":"thread","created_at":1}`,
+		"b.jsonl": "\ufeff" + `{"id":"thread_b","object":"thread","created_at":2}` + "\n",
+	})
+	require.Equal(t, []string{"thread_a", "thread_b"}, ids(t, db, "thread"))
 }

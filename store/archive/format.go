@@ -166,6 +166,9 @@ func (r *reader) text() ([]byte, error) {
 
 // head reads the first line.
 func (r *reader) head() error {
+	if mark, _ := r.in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = r.in.Discard(len(mark)) // it was read
+	}
 	l, err := r.read()
 	if err == nil && (l.Kind != headKind || l.Format != Format) {
 		err = r.damage("it is of the format %q; this understudy reads %q", l.Format, Format)

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"slices"
 
-	"understudy/api/wire"
 	"understudy/assistants"
 	"understudy/files"
 	"understudy/runs"
@@ -38,6 +36,7 @@ type conversion struct {
 	timeline map[string][]threadMessage // of each thread, in its order
 	runs     map[string]int64           // when each run was created, unix seconds
 	turns    map[string]int64           // of the message a step made
+	unknown  unknown
 }
 
 // threadMessage is where a message stands.
@@ -48,16 +47,26 @@ type threadMessage struct {
 
 // enter adds the whole dump.
 func (d *dump) enter(ctx context.Context, i *importing) error {
-	c := &conversion{places: map[string]int64{}, timeline: map[string][]threadMessage{}, runs: map[string]int64{}, turns: d.turns()}
+	c := &conversion{places: map[string]int64{}, timeline: map[string][]threadMessage{}, runs: map[string]int64{}, turns: d.turns(), unknown: unknown{}}
+	lost, parts := d.lost(), map[string]int{}
 	for _, kind := range enteringOrder {
 		for _, o := range d.inOrder(kind) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+			if o.belongsTo(lost) {
+				parts[kind]++
+				continue
+			}
 			if err := d.enterOne(c, i, o); err != nil {
 				return fmt.Errorf("%s: %s %s: %w", o.where, kind, o.known.ID, err)
 			}
 		}
+	}
+	d.noteUnread(&i.report)
+	c.unknown.note(&i.report)
+	for kind, n := range parts {
+		i.report.note("Left out: %d objects of the kind %s, which belong to what was left out.", n, kind)
 	}
 	for kind, n := range d.left {
 		i.report.note("Left out: %d objects of the kind %s, which cannot be imported.", n, kind)
@@ -109,64 +118,33 @@ func (c *conversion) next(list string) int64 {
 	return c.places[list]
 }
 
-// shown is the object as it will be shown: all members that this API has, and
-// what the dump says of them. It decodes the object into what it is stored as.
-func shown(o *dumped, into any) (json.RawMessage, error) {
-	if err := json.Unmarshal(o.raw, into); err != nil {
-		return nil, err
-	}
-	complete, err := wire.Marshal(into)
-	if err != nil {
-		return nil, err
-	}
-	var given map[string]json.RawMessage
-	if err := json.Unmarshal(o.raw, &given); err != nil {
-		return nil, err
-	}
-	return overlay(complete, given)
-}
-
-// overlay puts given members in place of an object's own.
-func overlay(complete json.RawMessage, given map[string]json.RawMessage) (json.RawMessage, error) {
-	decoder := json.NewDecoder(bytes.NewReader(complete))
-	if _, err := decoder.Token(); err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	for between := byte('{'); decoder.More(); between = ',' {
-		name, err := decoder.Token()
-		if err != nil {
-			return nil, err
-		}
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			return nil, err
-		}
-		if own := given[name.(string)]; len(own) > 0 && string(own) != "null" {
-			value = own
-		}
-		fmt.Fprintf(&out, "%c%q:", between, name)
-		if err := json.Compact(&out, value); err != nil {
-			return nil, err
-		}
-	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
-}
-
 func (c *conversion) assistant(o *dumped) (store.Entry, error) {
-	object, err := shown(o, &assistants.Assistant{})
+	a := assistants.Assistant{Tools: []assistants.Tool{}}
+	if err := o.decode(&a); err != nil {
+		return store.Entry{}, err
+	}
+	a.Tools, a.ToolResources = assistants.CompleteTools(a.Tools), a.ToolResources.Complete()
+	object, err := c.shown(o, a)
 	return store.Entry{Object: object, Row: store.Columns{}}, err
 }
 
 func (c *conversion) thread(o *dumped) (store.Entry, error) {
-	object, err := shown(o, &threads.Thread{})
+	var t threads.Thread
+	if err := o.decode(&t); err != nil {
+		return store.Entry{}, err
+	}
+	t.ToolResources = t.ToolResources.Complete()
+	object, err := c.shown(o, t)
 	return store.Entry{Object: object, Row: store.Columns{"purged": int64(0)}}, err
 }
 
 func (c *conversion) message(o *dumped) (store.Entry, error) {
-	m := threads.Message{Status: threads.Completed, CompletedAt: &o.known.CreatedAt, Attachments: []threads.Attachment{}, Metadata: wire.Metadata{}}
-	object, err := shown(o, &m)
+	m := threads.Message{Status: threads.Completed, Content: []threads.Part{}, Attachments: []threads.Attachment{}}
+	if err := o.decode(&m); err != nil {
+		return store.Entry{}, err
+	}
+	m.Complete()
+	object, err := c.shown(o, m)
 	if err != nil {
 		return store.Entry{}, err
 	}
@@ -182,8 +160,12 @@ func (c *conversion) message(o *dumped) (store.Entry, error) {
 }
 
 func (c *conversion) run(o *dumped) (store.Entry, error) {
-	r := runs.Run{Metadata: wire.Metadata{}, ParallelToolCalls: true}
-	object, err := shown(o, &r)
+	r := runs.Run{Tools: []assistants.Tool{}, ParallelToolCalls: true}
+	if err := o.decode(&r); err != nil {
+		return store.Entry{}, err
+	}
+	r.Tools, r.ToolResources = assistants.CompleteTools(r.Tools), r.ToolResources.Complete()
+	object, err := c.shown(o, r)
 	if err != nil {
 		return store.Entry{}, err
 	}
@@ -208,7 +190,11 @@ func (c *conversion) run(o *dumped) (store.Entry, error) {
 
 func (c *conversion) step(o *dumped) (store.Entry, error) {
 	var s runs.Step
-	object, err := shown(o, &s)
+	if err := o.decode(&s); err != nil {
+		return store.Entry{}, err
+	}
+	s.Complete()
+	object, err := c.shown(o, s)
 	if err != nil {
 		return store.Entry{}, err
 	}
@@ -223,7 +209,7 @@ func (c *conversion) step(o *dumped) (store.Entry, error) {
 	seq := c.next("steps of " + s.RunID)
 	return store.Entry{Object: object, Row: store.Columns{
 		"run_id": s.RunID, "seq": seq, "thread_id": s.ThreadID, "calls": truth(s.Type == runs.ToolCalls), "turn": seq,
-		"after": c.after(&s), "tokens": int64(len(o.raw) / bytesPerToken), "used": string(encoded), "state": nil,
+		"after": c.after(&s), "tokens": int64(len(object) / bytesPerToken), "used": string(encoded), "state": nil,
 	}}, nil
 }
 
@@ -244,7 +230,10 @@ func (c *conversion) after(s *runs.Step) int64 {
 
 func (c *conversion) file(o *dumped) (store.Entry, error) {
 	f := files.File{Status: "processed"}
-	object, err := shown(o, &f)
+	if err := o.decode(&f); err != nil {
+		return store.Entry{}, err
+	}
+	object, err := c.shown(o, f)
 	if err != nil {
 		return store.Entry{}, err
 	}
