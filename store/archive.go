@@ -67,7 +67,8 @@ var archived = []archivedTable{
 	{kind: "thread", table: "threads", key: []string{"id"}, order: "seq", renumber: true, body: true, unlisted: true},
 	{kind: "thread.message", table: "messages", key: []string{"id"}, order: "thread_id, seq", body: true, parent: "thread", parentID: "thread_id"},
 	{
-		kind: "thread.run", table: "runs", key: []string{"id"}, order: "thread_id, seq", body: true, parent: "thread", parentID: "thread_id",
+		// In the order in which they were made, which is that of all runs over all threads, and of those of each thread.
+		kind: "thread.run", table: "runs", key: []string{"id"}, order: "rowid", body: true, parent: "thread", parentID: "thread_id",
 		reset: map[string]any{"lease_owner": "", "lease_until": int64(0)},
 	},
 	{kind: "thread.run.step", table: "steps", key: []string{"id"}, order: "run_id, seq", body: true, parent: "thread", parentID: "thread_id"},

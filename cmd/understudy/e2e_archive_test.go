@@ -196,6 +196,7 @@ func (s *server) fillThreads(t *testing.T, plain, weather, searcher, handbook st
 		map[string]any{"file_id": handbook, "tools": []any{map[string]string{"type": "file_search"}}},
 	}})
 	s.ends(t, s.begin(t, searches, searcher), openai.RunStatusCompleted)
+	s.ends(t, s.begin(t, thread, plain), openai.RunStatusCompleted) // the newest run on the oldest thread
 }
 
 func (s *server) remove(t *testing.T, path string) {
@@ -297,6 +298,9 @@ func (s *server) crawl(t *testing.T, project string, into map[string]string) {
 	for _, root := range []string{"/assistants", "/threads", "/files", "/vector_stores", "/models"} {
 		list(root)
 	}
+	for _, id := range identities(t, get("/x/runs?limit=100")) {
+		get("/x/runs?limit=2&after=" + id)
+	}
 }
 
 // testDamagedArchive: an archive that is not what was written says where, and
@@ -328,14 +332,33 @@ func testDamagedArchive(t *testing.T, p program) {
 			failed, code := p.run(t, nil, "import", "--data="+to, file)
 			require.Equal(t, 1, code)
 			require.Contains(t, failed.stderr.String(), "nothing was imported: "+file+": "+c.says)
-			again, code := p.run(t, nil, "export", "--data="+to)
-			require.Zero(t, code, again.stderr)
-			require.Equal(t, map[string]int{"archive": 1, "end": 1, "": 1}, lines(again.stdout.String()))
-			blobs, err := filepath.Glob(filepath.Join(to, "files", "*", "*"))
+			left, err := os.ReadDir(to)
 			require.NoError(t, err)
-			require.Empty(t, blobs)
+			require.Empty(t, left, "of the database and the directory for files")
 		})
 	}
+	parent := t.TempDir()
+	_, code = p.run(t, nil, "import", "--data="+filepath.Join(parent, "new", "data"), "/dev/null")
+	require.Equal(t, 1, code)
+	require.NoDirExists(t, filepath.Join(parent, "new"))
+	require.DirExists(t, parent)
+	own := filepath.Join(parent, "files", "own.txt")
+	require.NoError(t, os.Mkdir(filepath.Dir(own), 0o700))
+	require.NoError(t, os.WriteFile(own, nil, 0o600))
+	_, code = p.run(t, nil, "import", "--data="+parent, "/dev/null")
+	require.Equal(t, 1, code)
+	require.FileExists(t, own, "what was there stays")
+	require.NoFileExists(t, filepath.Join(parent, "understudy.db"))
+	marked := filepath.Join(t.TempDir(), "marked.ndjson")
+	require.NoError(t, os.WriteFile(marked, []byte("\ufeff"+whole), 0o600))
+	twin := t.TempDir()
+	for range 2 {
+		imported, code := p.run(t, nil, "import", "--data="+twin, marked)
+		require.Zero(t, code, "a byte order mark: "+imported.stderr.String())
+	}
+	_, code = p.run(t, nil, "import", "--data="+twin, "/dev/null")
+	require.Equal(t, 1, code)
+	require.FileExists(t, filepath.Join(twin, "understudy.db"), "what was imported before stays")
 	busy, code := p.run(t, nil, "import", "--data="+from, "/dev/null")
 	require.Equal(t, 1, code)
 	require.Contains(t, busy.stderr.String(), "in use by another understudy")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -60,23 +61,77 @@ func (c *ImportCmd) Run(ctx context.Context, sys System) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	db, err := store.Open(ctx, store.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	made := madeFor(dir, found)
+	report, err := c.into(ctx, dir, made, info.IsDir())
 	if err != nil {
 		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	blobs, err := files.OpenBlobs(filepath.Join(dir, "files"))
-	if err != nil {
-		return err
-	}
-	report, err := c.read(ctx, db, blobs, info.IsDir())
-	if err != nil {
-		return fmt.Errorf("nothing was imported: %s: %w", c.Path, err)
 	}
 	if c.DryRun {
 		fmt.Fprintln(sys.Stdout, "Nothing was imported; without --dry-run it would be:")
 	}
 	return report.WriteImport(sys.Stdout)
+}
+
+// into imports into a data directory; one that it had to make is gone again when it fails.
+func (c *ImportCmd) into(ctx context.Context, dir string, made madeDir, isDir bool) (report archive.Report, err error) {
+	db, err := store.Open(ctx, store.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return report, err
+	}
+	defer func() {
+		if err = errors.Join(err, db.Close()); err != nil {
+			err = errors.Join(err, made.remove())
+		}
+	}()
+	blobs, err := files.OpenBlobs(filepath.Join(dir, filesDir))
+	if err != nil {
+		return report, err
+	}
+	report, err = c.read(ctx, db, blobs, isDir)
+	if err != nil {
+		err = fmt.Errorf("nothing was imported: %s: %w", c.Path, err)
+	}
+	return report, err
+}
+
+// filesDir holds the contents of files in a data directory.
+const filesDir = "files"
+
+// madeDir is what an import makes of a data directory that holds no database yet.
+type madeDir struct {
+	dir     string
+	beside  []string // beside the database
+	missing []string // directories, the innermost first
+	found   bool     // there is a database: nothing is made
+}
+
+func madeFor(dir string, found bool) madeDir {
+	m := madeDir{dir: dir, found: found}
+	if _, err := os.Lstat(filepath.Join(dir, filesDir)); errors.Is(err, fs.ErrNotExist) {
+		m.beside = []string{filesDir}
+	}
+	for path := filepath.Clean(dir); ; path = filepath.Dir(path) {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return m
+		}
+		m.missing = append(m.missing, path)
+	}
+}
+
+// remove removes it. A directory in which something else lies stays.
+func (m madeDir) remove() error {
+	if m.found {
+		return nil
+	}
+	if err := store.Discard(m.dir, m.beside...); err != nil {
+		return err
+	}
+	for _, path := range m.missing {
+		if os.Remove(path) != nil {
+			break
+		}
+	}
+	return nil
 }
 
 func (c *ImportCmd) read(ctx context.Context, db *store.DB, blobs *files.Blobs, isDir bool) (archive.Report, error) {
