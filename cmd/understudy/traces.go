@@ -66,6 +66,11 @@ func readTraces(getenv func(string) string) (Traces, error) {
 			return Traces{}, err
 		}
 	}
+	for _, check := range []func(func(string) string) error{checkSampler, checkTraceNumbers, checkCompression, checkTraceFiles} {
+		if err := check(getenv); err != nil {
+			return Traces{}, err
+		}
+	}
 	switch strings.ToLower(getenv(captureContent)) {
 	case "true", "span_only", "span_and_event":
 		t.Content = true
