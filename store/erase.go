@@ -21,6 +21,7 @@ type ErasedThread struct {
 	ModelCalls   int      `json:"model_calls"`
 	Files        []string `json:"files_named"`         // by its messages and its tools; they are still there
 	VectorStores []string `json:"vector_stores_named"` // by its tools; they are still there
+	Copies       []string `json:"copies_in"`           // other threads that have messages of it; they are still there
 }
 
 // heldThread is a thread that may be erased.
@@ -54,7 +55,25 @@ func (db *DB) ThreadsToErase(ctx context.Context, match func(project string, t *
 		}
 		return nil
 	})
+	going := map[string]bool{}
+	for _, e := range found {
+		going[e.ID] = true
+	}
+	for i := range found {
+		found[i].Copies = slices.DeleteFunc(found[i].Copies, func(id string) bool { return going[id] })
+	}
 	return found, err
+}
+
+// copies lists the threads that are shown and hold copies of a thread's messages: its forks, those it was forked from,
+// and other forks of these. What tells is the run that made a message, whose id its copies keep, be they deleted since or
+// not: the messages around them may be there. So a fork is not known that was made ahead of the first answer, or of a
+// thread whose answers a client wrote.
+func copies(r Reader, id string) ([]string, error) {
+	list, err := readStrings(r, `SELECT id FROM threads WHERE body IS NOT NULL AND hidden_of IS NULL AND id IN (
+		SELECT c.thread_id FROM messages m JOIN messages c ON c.run_id = m.run_id
+		WHERE m.thread_id = $1 AND m.run_id IS NOT NULL AND c.thread_id <> $1) ORDER BY seq`, id)
+	return append([]string{}, list...), err
 }
 
 // heldThreads lists the threads that are shown; hidden forks go with theirs.
@@ -106,6 +125,9 @@ func describe(r Reader, h heldThread) (ErasedThread, error) {
 		(SELECT COUNT(*) FROM steps s JOIN runs r ON r.id = s.run_id WHERE r.thread_id = $1), (SELECT COUNT(*) FROM model_calls c JOIN runs r ON r.id = c.run_id WHERE r.thread_id = $1)`, e.ID).
 		Scan(&e.Messages, &e.Runs, &e.Steps, &e.ModelCalls)
 	if err != nil {
+		return e, err
+	}
+	if e.Copies, err = copies(r, e.ID); err != nil {
 		return e, err
 	}
 	bodies, err := readStrings(r, "SELECT body FROM messages WHERE thread_id = $1 AND body IS NOT NULL ORDER BY seq", e.ID)

@@ -41,7 +41,7 @@ func testErase(t *testing.T, p program) {
 
 	tried := erase(t, p, data, "--user=alice", "--dry-run")
 	require.False(t, tried.Erased)
-	require.Equal(t, []store.ErasedThread{{ID: private, Project: "default", Messages: 2, Runs: 1, Steps: 2, ModelCalls: 2, Files: []string{attached}, VectorStores: []string{}}}, tried.Threads)
+	require.Equal(t, []store.ErasedThread{{ID: private, Project: "default", Messages: 2, Runs: 1, Steps: 2, ModelCalls: 2, Files: []string{attached}, VectorStores: []string{}, Copies: []string{}}}, tried.Threads)
 	require.True(t, inFiles(t, data, "Xanaduville"))
 	require.Empty(t, erase(t, p, data, "--user=alice", "--older-than=1d").Threads)
 	require.Empty(t, erase(t, p, data, "--user=alice", "--project=others").Threads)
@@ -60,8 +60,17 @@ func testErase(t *testing.T, p program) {
 	require.Equal(t, http.StatusNotFound, s.send(t, http.MethodGet, "/threads/"+private+"/messages", nil).status)
 	require.Equal(t, http.StatusNotFound, s.send(t, http.MethodGet, "/threads/"+private+"/runs/"+called.ID, nil).status)
 	require.Equal(t, []string{"user: Stay, please.", "assistant: Stay, please."}, s.conversation(t, other))
+	fork := s.make(t, "/threads/"+other+"/fork", nil)
+	again := s.make(t, "/threads/"+fork+"/fork", nil)
 	s.insist(t, syscall.SIGTERM)
-	require.Len(t, erase(t, p, data, "--thread="+other).Threads, 1)
+	require.Equal(t, []string{fork}, erase(t, p, data, "--thread="+other, "--thread="+again, "--dry-run").Threads[0].Copies, "the fork's fork goes, too")
+	parted := erase(t, p, data, "--thread="+other)
+	require.Len(t, parted.Threads, 1)
+	require.Equal(t, []string{fork, again}, parted.Threads[0].Copies)
+	require.Contains(t, parted.Elsewhere, "copies_in")
+	require.Equal(t, []string{again}, erase(t, p, data, "--thread="+fork).Threads[0].Copies, "the original is gone")
+	require.Empty(t, erase(t, p, data, "--thread="+again).Threads[0].Copies)
+	require.False(t, inFiles(t, data, "Stay, please."), "something is left")
 }
 
 func erase(t *testing.T, p program, data string, flags ...string) (r receipt) {

@@ -27,7 +27,7 @@ type EraseCmd struct {
 
 // Help implements kong.HelpProvider.
 func (EraseCmd) Help() string {
-	return `Removes threads with their messages, runs, steps and what was sent to models for them, so that nothing of them is left in the database's files, and prints a receipt in JSON. Of several conditions all must hold. Files and vector stores stay; the receipt names those that the threads named. The server must be stopped: while it runs, DELETE /v1/threads/{thread_id} removes a thread.
+	return `Removes threads with their messages, runs, steps and what was sent to models for them, so that nothing of them is left in the database's files, and prints a receipt in JSON. Of several conditions all must hold. Files and vector stores stay; the receipt names those that the threads named. So do forks of a thread, which hold copies of its messages; the receipt names those it knows of in copies_in. The server must be stopped: while it runs, DELETE /v1/threads/{thread_id} removes a thread.
 
     understudy erase --thread thread_abc --thread thread_def
     understudy erase --user alice --dry-run
@@ -45,7 +45,7 @@ type receipt struct {
 }
 
 // elsewhere reminds of what this command cannot reach.
-const elsewhere = "exports, backups, logs, and what backends keep are not touched"
+const elsewhere = "exports, backups, logs, and what backends keep are not touched, nor are forks: copies_in names the threads that share an answer with an erased one, but not a fork made before the first answer"
 
 // Run erases.
 func (c *EraseCmd) Run(ctx context.Context, sys System) (err error) {
