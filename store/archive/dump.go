@@ -65,6 +65,10 @@ func ImportDump(ctx context.Context, db *store.DB, blobs *files.Blobs, options O
 	if options.Project == "" {
 		options.Project = "default"
 	}
+	dir, err := filepath.EvalSymlinks(dir) // it is walked
+	if err != nil {
+		return Report{}, err
+	}
 	d := newDump(dir)
 	if err := d.readDir(ctx); err != nil {
 		return Report{}, err

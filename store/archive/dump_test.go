@@ -97,3 +97,13 @@ func TestByteOrderMark(t *testing.T) {
 	})
 	require.Equal(t, []string{"thread_a", "thread_b"}, ids(t, db, "thread"))
 }
+
+// TestLinkToADump: the directory may be named by a link.
+func TestLinkToADump(t *testing.T) {
+	db, blobs := emptyStore(t)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(dumpOf(t, map[string]string{"1.json": `{"id":"thread_1","object":"thread","created_at":1}`}), link))
+	_, err := ImportDump(t.Context(), db, blobs, Options{}, link)
+	require.NoError(t, err)
+	require.Equal(t, []string{"thread_1"}, ids(t, db, "thread"))
+}
