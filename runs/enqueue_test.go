@@ -282,10 +282,10 @@ func TestDeletedThreadTakesItsQueue(t *testing.T) {
 func TestLifetime(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		w := open(t, worldOptions{}, calls("add"), says("three"))
-		r := w.run(w.thread("Hi"), `"metadata":{"x.expires_in":"2h"}`)
-		require.Equal(t, r.CreatedAt+2*3600, *r.ExpiresAt)
+		r := w.run(w.thread("Hi"), `"metadata":{"x.expires_in":"1d"}`)
+		require.Equal(t, r.CreatedAt+24*3600, *r.ExpiresAt)
 		w.settled(r)
-		time.Sleep(119 * time.Minute)
+		time.Sleep(23 * time.Hour)
 		synctest.Wait()
 		_, _, err := w.submit(w.get(r), false, "3")
 		require.NoError(t, err)
@@ -299,12 +299,12 @@ func TestLifetime(t *testing.T) {
 }
 
 func TestReadLifetime(t *testing.T) {
-	for text, want := range map[string]int64{"1": 1, "600": 600, "90s": 90, "1.5h": 5400, "720h": 2592000, "2592000": 2592000, "1500ms": 1} {
+	for text, want := range map[string]int64{"1": 1, "600": 600, "90s": 90, "1.5h": 5400, "720h": 2592000, "30d": 2592000, "1d": 86400, "2592000": 2592000, "1500ms": 1} {
 		got, err := runs.ReadLifetime("p", text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, got, text)
 	}
-	for _, text := range []string{"", "0", "-5", "soon", "999ms", "2592001", "721h", "1d", "99999999999999999999", " 5"} {
+	for _, text := range []string{"", "0", "-5", "soon", "999ms", "2592001", "721h", "31d", "0d", "99999999999999999999", " 5"} {
 		_, err := runs.ReadLifetime("p", text)
 		refusal, ok := errors.AsType[*wire.Error](err)
 		require.True(t, ok, text)

@@ -19,16 +19,16 @@ const maxLifetime = 30 * 24 * 3600
 // ExpiresInKey is the metadata of a run that gives it another lifetime.
 const ExpiresInKey = "x.expires_in"
 
-// ReadLifetime reads a lifetime, in whole seconds or as Go writes durations; param
-// is where it stands. Errors name it.
+// ReadLifetime reads a lifetime, in whole seconds or as a duration; param is where
+// it stands. Errors name it.
 func ReadLifetime(param, text string) (seconds int64, err error) {
 	if seconds, err = strconv.ParseInt(text, 10, 64); err != nil {
 		var d time.Duration
-		d, err = time.ParseDuration(text)
+		d, err = wire.ParseDuration(text)
 		seconds = int64(d / time.Second)
 	}
 	if err != nil || seconds < 1 || seconds > maxLifetime {
-		return 0, wire.InvalidValue(param, "Invalid '%s': '%s'. Expected seconds, or a duration like '90s', '45m' or '72h', from 1 second to 30 days.", param, wire.Shown(text))
+		return 0, wire.InvalidValue(param, "Invalid '%s': '%s'. Expected seconds, or a duration like '90s', '45m', '72h' or '7d', from 1 second to 30 days.", param, wire.Shown(text))
 	}
 	return seconds, nil
 }

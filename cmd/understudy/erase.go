@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
+	"understudy/api/wire"
 	"understudy/store"
 	"understudy/threads"
 )
@@ -111,13 +110,7 @@ func (c *EraseCmd) condition(now time.Time) (func(string, *threads.Thread, int64
 
 // parseAge reads days (90d) or a Go duration.
 func parseAge(text string) (time.Duration, error) {
-	const day = 24 * time.Hour
-	age, err := time.ParseDuration(text)
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		var n uint64
-		n, err = strconv.ParseUint(days, 10, 16)
-		age = time.Duration(n) * day
-	}
+	age, err := wire.ParseDuration(text)
 	if err != nil || age <= 0 {
 		return 0, fmt.Errorf("--older-than %q is no age; write 90d or 36h", text)
 	}

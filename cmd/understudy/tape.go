@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
+	"understudy/api/wire"
 	"understudy/store"
 )
 
@@ -79,11 +79,7 @@ func (r *reader) age(n *yaml.Node, key string) time.Duration {
 	if !ok || value == "forever" {
 		return 0
 	}
-	days, inDays := strings.CutSuffix(value, "d")
-	if number, err := strconv.Atoi(days); inDays && err == nil && number > 0 && number < 100*365 {
-		return time.Duration(number) * day
-	}
-	if d, err := time.ParseDuration(value); err == nil && d >= time.Second {
+	if d, err := wire.ParseDuration(value); err == nil && d >= time.Second {
 		return d
 	}
 	r.fail(n, "%s: %q is not a time of a second or more, in days or hours; write %s: 30d, or %[1]s: forever, instead", key, n.Value, key)
