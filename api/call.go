@@ -109,7 +109,7 @@ func (c *call) body() (*wire.Object, error) {
 	if err != nil {
 		return nil, wire.Invalidf("The request body could not be read to its end.")
 	}
-	wire.MinterOf(c.r.Context()).About(string(data))
+	wire.MinterOf(c.r.Context()).AboutText(string(data))
 	return wire.ParseObject(data)
 }
 

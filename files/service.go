@@ -62,7 +62,7 @@ func (s *Service) Receive(content io.Reader) (*Draft, error) {
 func (s *Service) Upload(ctx context.Context, project, id string, u Upload, d *Draft) (json.RawMessage, error) {
 	now := s.now()
 	if id == "" {
-		id = wire.MinterOf(ctx).About(u.Filename, u.Purpose).ID(IDPrefix, now)
+		id = wire.MinterOf(ctx).AboutText(u.Filename, u.Purpose).ID(IDPrefix, now)
 	}
 	blob, err := d.Commit()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"regexp"
 	"sync"
 	"time"
 )
@@ -15,12 +16,16 @@ import (
 // before; so requests that differ may overtake each other. The nil Seeds, which
 // servers have unless they record or replay, leaves ids to chance.
 type Seeds struct {
-	mu   sync.Mutex
-	seen map[[sha256.Size]byte]uint64
+	ignore []*regexp.Regexp
+	mu     sync.Mutex
+	seen   map[[sha256.Size]byte]uint64
 }
 
-// NewSeeds returns Seeds that have seen nothing.
-func NewSeeds() *Seeds { return &Seeds{seen: map[[sha256.Size]byte]uint64{}} }
+// NewSeeds returns Seeds that have seen nothing. What the patterns match in a
+// client's text may be another each time: ids do not follow from it.
+func NewSeeds(ignore ...*regexp.Regexp) *Seeds {
+	return &Seeds{ignore: ignore, seen: map[[sha256.Size]byte]uint64{}}
+}
 
 // Minter returns the minter of what is described, nil when s is.
 func (s *Seeds) Minter(about ...string) *Minter {
@@ -75,6 +80,20 @@ func (m *Minter) About(what ...string) *Minter {
 	for _, part := range what {
 		sum := sha256.Sum256([]byte(part))
 		m.about = sha256.Sum256(append(m.about[:], sum[:]...))
+	}
+	return m
+}
+
+// AboutText is About for what a client wrote.
+func (m *Minter) AboutText(what ...string) *Minter {
+	if m == nil {
+		return nil
+	}
+	for _, text := range what {
+		for _, pattern := range m.seeds.ignore {
+			text = pattern.ReplaceAllLiteralString(text, "…")
+		}
+		m.About(text)
 	}
 	return m
 }

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"context"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -46,6 +47,19 @@ func TestWhatAMinterIsAboutCountsPartByPart(t *testing.T) {
 	}
 	require.Len(t, ids, 5)
 	require.Equal(t, wire.NewSeeds().Minter("a", "b").HexID("x_"), wire.NewSeeds().Minter("a").About("b").HexID("x_"))
+}
+
+func TestIDsDoNotFollowFromWhatIsIgnored(t *testing.T) {
+	id := func(text string, ignore ...*regexp.Regexp) string {
+		return wire.NewSeeds(ignore...).Minter("POST").AboutText(text).ID("thread_", time.Unix(7, 0))
+	}
+	dates, names := regexp.MustCompile(`\d{4}-\d\d-\d\d`), regexp.MustCompile(`Mr\. \w+`)
+	require.NotEqual(t, id("on 2026-01-01"), id("on 2026-01-02"))
+	require.Equal(t, id("on 2026-01-01, Mr. A", dates, names), id("on 2026-01-02, Mr. B", dates, names))
+	require.NotEqual(t, id("on 2026-01-01", dates), id("at 2026-01-01", dates))
+	require.Nil(t, (*wire.Minter)(nil).AboutText("a"))
+	one := wire.NewSeeds(dates).Minter("2026-01-01").ID("x_", time.Unix(7, 0))
+	require.NotEqual(t, one, wire.NewSeeds(dates).Minter("2026-01-02").ID("x_", time.Unix(7, 0)), "what a client did not write counts")
 }
 
 func TestEqualRequestsAtOnceHaveIDsOfTheirOwn(t *testing.T) {

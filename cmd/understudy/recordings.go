@@ -45,7 +45,7 @@ func repeat(config *Config, logger *slog.Logger) (*repetition, error) {
 	if !config.Recordings.on() {
 		return &repetition{now: time.Now}, nil
 	}
-	r := &repetition{seeds: wire.NewSeeds(), now: func() time.Time { return stillTime }}
+	r := &repetition{seeds: wire.NewSeeds(config.Recordings.Ignore...), now: func() time.Time { return stillTime }}
 	options := recordings.Options{Dir: config.Recordings.Record, Ignore: config.Recordings.Ignore, Logger: logger}
 	if config.Recordings.Replay != "" {
 		options.Dir, options.Replay = config.Recordings.Replay, true
