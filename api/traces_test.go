@@ -147,6 +147,29 @@ func TestSpansOfARun(t *testing.T) {
 	}
 }
 
+// TestSpanOfAReplay has the assistant's name, as long as there is one.
+func TestSpanOfAReplay(t *testing.T) {
+	collector := otlptest.New(t)
+	s := newServer(t, settings{spans: collector.URL, model: (&tracedModel{}).ServeHTTP})
+	run := s.weather("", "")
+	path := "/v1/threads/" + run.text("thread_id") + "/runs/" + run.text("id") + "/replay"
+	named := s.settle(s.post(path, ``))
+	s.delete("/v1/assistants/" + run.text("assistant_id"))
+	nameless := s.settle(s.post(path, ``))
+	require.NoError(t, s.seen.Close(t.Context()))
+
+	names := map[any]string{}
+	for _, span := range collector.Await(t, 6) {
+		if span.Attributes["gen_ai.operation.name"] == "invoke_agent" {
+			names[span.Attributes["understudy.run.id"]] = span.Name
+			require.Equal(t, run.text("assistant_id"), span.Attributes["gen_ai.agent.id"])
+		}
+	}
+	require.Equal(t, map[any]string{
+		run.text("id"): "invoke_agent Forecaster", named.text("id"): "invoke_agent Forecaster", nameless.text("id"): "invoke_agent",
+	}, names)
+}
+
 // callID is the id of the run's only function call.
 func (r reply) callID(s *testServer) string {
 	return s.get("/v1/threads/" + r.text("thread_id") + "/runs/" + r.text("id") + "/steps?order=asc").text("data.0.step_details.tool_calls.0.id")

@@ -61,7 +61,14 @@ func (s *Service) Replay(ctx context.Context, project, threadID, id string, c Cr
 			return nil, nil, err
 		}
 	}
-	n.Trace = s.engine.observer.Traced(ctx, n.Run, &assistants.Assistant{ID: n.Run.AssistantID})           // it may have been deleted
+	a, err := s.assistants.Load(ctx, project, n.Run.AssistantID)
+	if isNotFound(err) { // deleted, and not needed
+		a, err = &assistants.Assistant{ID: n.Run.AssistantID}, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	n.Trace = s.engine.observer.Traced(ctx, n.Run, a)
 	if _, err := s.threads.ForkThread(wire.WithReceipt(ctx, &wire.Receipt{}), project, fork); err != nil { // the answer is the run
 		return nil, nil, wire.OrNoSuch(err, threadNoun, threadID)
 	}
