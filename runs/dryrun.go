@@ -22,13 +22,14 @@ func (s *Service) DryRun(ctx context.Context, project, threadID string, c Create
 		return nil, err
 	}
 	history := &foreseen{}
-	history.add(n.Messages)
+	var waiting []*threads.Message
 	if n.Thread == nil {
 		history.stored, history.past = s.store, s.store
-		if err := s.checkFree(ctx, project, threadID, c.OnBusy); err != nil {
+		if waiting, err = s.ahead(ctx, project, threadID, c.OnBusy); err != nil {
 			return nil, createError(err, threadID)
 		}
 	}
+	history.add(append(waiting, n.Messages...))
 	if n.NeedsMessage {
 		if err := history.requireUser(ctx, threadID); err != nil {
 			return nil, createError(err, threadID)
@@ -46,14 +47,18 @@ func (s *Service) DryRun(ctx context.Context, project, threadID string, c Create
 	return shown, err
 }
 
-// checkFree answers a *threads.BusyError while a run holds the thread, unless the
-// run would wait for it to end.
-func (s *Service) checkFree(ctx context.Context, project, threadID string, onBusy threads.OnBusy) error {
+// ahead reads the messages that come into the thread before the run would begin. It
+// answers a *threads.BusyError while a run holds the thread, unless the new one
+// would wait for it to end.
+func (s *Service) ahead(ctx context.Context, project, threadID string, onBusy threads.OnBusy) ([]*threads.Message, error) {
 	active, err := s.store.ActiveOn(ctx, project, threadID)
-	if err == nil && len(active) > 0 && !onBusy.Waits() {
-		return &threads.BusyError{RunID: active[len(active)-1]} // the others wait for it
+	switch {
+	case err != nil || len(active) == 0:
+		return nil, err
+	case !onBusy.Waits():
+		return nil, &threads.BusyError{RunID: active[len(active)-1]} // the others wait for it
 	}
-	return err
+	return s.store.Enqueued(ctx, project, threadID, onBusy == threads.Enqueue)
 }
 
 // foresee makes the run's first model call, as it would be on the tape had

@@ -183,6 +183,9 @@ type Store interface {
 	// ActiveOn answers the runs that are enqueued for the thread's lock, newest
 	// first, and last the one that holds it.
 	ActiveOn(ctx context.Context, project, threadID string) ([]string, error)
+	// Enqueued reads the messages that are enqueued for the thread, in their order;
+	// ofRuns says whether those that come with runs are among them.
+	Enqueued(ctx context.Context, project, threadID string, ofRuns bool) ([]*threads.Message, error)
 
 	EngineStore
 	History

@@ -13,6 +13,7 @@ import (
 	"understudy/files/tokens"
 	"understudy/runs"
 	"understudy/runs/chat"
+	"understudy/threads"
 )
 
 func (w *world) context(r *runs.Run) *runs.Context {
@@ -23,6 +24,11 @@ func (w *world) context(r *runs.Run) *runs.Context {
 
 // dryRun asks for what a run would send; a body with a thread makes a new one.
 func (w *world) dryRun(threadID string, members ...string) (*runs.Context, error) {
+	return w.dryRunBusy(threadID, threads.Reject, members...)
+}
+
+// dryRunBusy is dryRun for a thread that may be busy.
+func (w *world) dryRunBusy(threadID string, onBusy threads.OnBusy, members ...string) (*runs.Context, error) {
 	body := object(w.t, "{"+strings.Join(append([]string{`"assistant_id":` + quote(w.assistant)}, members...), ",")+"}")
 	read := runs.ReadCreate
 	if threadID == "" {
@@ -30,6 +36,7 @@ func (w *world) dryRun(threadID string, members ...string) (*runs.Context, error
 	}
 	create, err := read(body, wire.V2)
 	require.NoError(w.t, err)
+	create.OnBusy = onBusy
 	return w.runs.DryRun(w.ctx, project, threadID, create)
 }
 
@@ -160,6 +167,26 @@ func TestDryRunOfAThreadWithCalls(t *testing.T) {
 	done := w.context(w.settled(w.run(thread)))
 	require.JSONEq(t, string(done.Calls[0].Request), string(foreseen.Calls[0].Request))
 	require.Positive(t, foreseen.Calls[0].Tokens.History)
+}
+
+// TestDryRunOfABusyThread has what would be in the thread when the run's turn came.
+func TestDryRunOfABusyThread(t *testing.T) {
+	gate := make(chan struct{})
+	w := open(t, worldOptions{}, waits(gate, says("one")), says("two"), says("three"))
+	defer close(gate)
+	thread := w.thread("1")
+	w.run(thread)
+	<-w.model.called
+	w.mustSay(thread, threads.Enqueue, "2")
+	w.enqueued(thread, `"additional_messages":[{"role":"user","content":"3"}]`)
+	w.mustSay(thread, threads.Enqueue, "4")
+	for onBusy, want := range map[threads.OnBusy]string{threads.Enqueue: "1 / user: 2 / user: 3 / user: 4 / user: 5", threads.Interrupt: "1 / user: 2 / user: 4 / user: 5"} {
+		foreseen, err := w.dryRunBusy(thread, onBusy, `"additional_messages":[{"role":"user","content":"5"}]`)
+		require.NoError(t, err)
+		var request chat.Request
+		require.NoError(t, json.Unmarshal(foreseen.Calls[0].Request, &request))
+		require.Equal(t, "system: Be brief. / user: "+want, lines(request), onBusy)
+	}
 }
 
 func TestDryRunOfANewThread(t *testing.T) {

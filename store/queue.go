@@ -201,6 +201,22 @@ func readQueue(tx *Tx, threadID string) ([]queued, error) {
 	return waiting, rows.Err()
 }
 
+// Enqueued implements runs.Store.
+func (db *DB) Enqueued(ctx context.Context, project, threadID string, ofRuns bool) ([]*threads.Message, error) {
+	bodies, err := readStrings(db.Read(ctx), `SELECT body FROM thread_queue
+		WHERE thread_id = $1 AND project_id = $2 AND body IS NOT NULL AND ($3 OR run_id IS NULL) ORDER BY seq`, threadID, project, ofRuns)
+	if err != nil {
+		return nil, err
+	}
+	messages := make([]*threads.Message, len(bodies))
+	for i, body := range bodies {
+		if err := json.Unmarshal([]byte(body), &messages[i]); err != nil {
+			return nil, fmt.Errorf("decode a message that waits for %s: %w", threadID, err)
+		}
+	}
+	return messages, nil
+}
+
 // startQueued gives a run its thread.
 func startQueued(tx *Tx, id string, takeTurn func(*runs.Record)) error {
 	record, err := scanRecord(tx.db.tails, tx.QueryRow("SELECT "+recordColumns+" FROM runs WHERE id = $1", id))

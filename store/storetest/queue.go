@@ -68,6 +68,17 @@ func (s *suite) queue() {
 	require.NoError(s, err)
 	require.Equal(s, []string{third.ID, second.ID, first.ID}, active)
 
+	for ofRuns, want := range map[bool][]string{true: {"2", "2b", "3"}, false: {"3"}} {
+		messages, err := s.Enqueued(ctx, ours, t.ID, ofRuns)
+		require.NoError(s, err)
+		require.Len(s, messages, len(want))
+		for i, m := range messages {
+			require.Equal(s, want[i], m.Text())
+		}
+	}
+	none, err := s.Enqueued(ctx, theirs, t.ID, true)
+	require.NoError(s, err)
+	require.Empty(s, none)
 	require.Equal(s, []string{"1"}, s.texts(t.ID))
 	same(s, waiting)(s.Message(ctx, ours, t.ID, waiting.ID))
 	missing(s)(s.Message(ctx, theirs, t.ID, waiting.ID))
