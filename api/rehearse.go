@@ -6,6 +6,7 @@ import (
 
 	"understudy/api/wire"
 	"understudy/runs"
+	"understudy/runs/webhooks"
 )
 
 // replayRun runs a thread again as it was when a run was made.
@@ -18,11 +19,8 @@ func (s *server) replayRun(c *call) error {
 	if err != nil {
 		return err
 	}
-	switch dry, err := c.isDryRun(); {
-	case err != nil:
-		return err
-	case dry: // whoever asks for no model call is not to be charged for one
-		return wire.InvalidValue(dryRunHeader, "Invalid '%s': 'true'. A replay has no dry run; only the creation of a run has.", dryRunHeader)
+	if c.r.Header.Get(webhooks.Header) != "" {
+		return wire.InvalidValue(webhooks.Header, "Invalid '%s': no endpoint is told of a replay.", webhooks.Header)
 	}
 	create, err := read(c, runs.ReadReplay)
 	if err != nil {

@@ -72,7 +72,7 @@ func TestReplayRun(t *testing.T) {
 	require.Contains(t, names(stream), "thread.run.completed")
 	require.NotContains(t, names(stream), "thread.run.requires_action")
 
-	s.call("POST", path, `{}`, "Understudy-Dry-Run", "true").refused(400, "Understudy-Dry-Run", "invalid_value")
+	s.call("POST", path, `{}`, "Understudy-Webhook", "https://example.com").refused(400, "Understudy-Webhook", "invalid_value")
 	s.call("POST", path, `{"assistant_id":"asst_1"}`).refused(400, "assistant_id", "unknown_parameter")
 	s.call("POST", path, `{"temperature":3}`).refused(400, "temperature", "decimal_above_max_value")
 	s.call("POST", "/v1/threads/"+thread+"/runs/run_none/replay", `{}`).refused(404, "", "")

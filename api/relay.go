@@ -106,7 +106,7 @@ func withoutVersion(query string) string {
 // elsewhere answers what is none of the API's own routes: it is handed on, or
 // otherwise is for h.
 func (s *server) elsewhere(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	relay, other := named("relay", s.authenticated(s.relay)), s.plain(h)
+	relay, other := named("relay", s.authenticated(carriesOut(s.relay))), s.plain(h)
 	return func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := s.destination(r); ok {
 			relay(w, r)

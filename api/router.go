@@ -23,6 +23,9 @@ func (s *server) routes() http.Handler {
 			case http.MethodPost:
 				handle = s.once(handle)
 			}
+			if !slices.Contains(dryRoutes, r.path) {
+				handle = carriesOut(handle)
+			}
 			path := base + r.path
 			root.MatcherFunc(fitting(path, methods)).Path(path).Methods(methods...).HandlerFunc(named(r.path, s.authenticated(handle)))
 		}

@@ -58,20 +58,6 @@ func (s *server) startRun(c *call, threadID string, decode func(*wire.Object, wi
 	return s.answer(c, cancels, body, watch, err)
 }
 
-// dryRunHeader asks for what a run would send instead of the run.
-const dryRunHeader = "Understudy-Dry-Run"
-
-func (c *call) isDryRun() (bool, error) {
-	switch value := c.r.Header.Get(dryRunHeader); value {
-	case "", "false":
-		return false, nil
-	case "true":
-		return true, nil
-	default:
-		return false, wire.InvalidValue(dryRunHeader, "Invalid '%s': '%s'. Expected 'true' or 'false'.", dryRunHeader, value)
-	}
-}
-
 func (s *server) listRuns(c *call) error {
 	page, err := c.page()
 	if err != nil {
