@@ -57,7 +57,7 @@ type Options struct {
 	// RequestsPerMinute is what each key may ask, and everybody together where
 	// there are no keys; 0 = no bound.
 	RequestsPerMinute int
-	// BodyMemory is what large bodies may occupy together, in bytes; 0 means 256 MiB.
+	// BodyMemory is what large bodies, and answers on their way, may occupy together, in bytes; 0 means 256 MiB.
 	BodyMemory int
 	// Hop names this process in what it sends to upstreams.
 	Hop string

@@ -168,6 +168,11 @@ func (c *call) json(body any, err error) error {
 	if err != nil {
 		return err
 	}
+	if list, ok := body.(wire.List); ok {
+		if err := c.holdAnswer(formsOfList * list.Size()); err != nil {
+			return err
+		}
+	}
 	data, err := encode(body)
 	if err == nil {
 		data, err = c.render(data)
@@ -175,10 +180,27 @@ func (c *call) json(body any, err error) error {
 	if err == nil && c.keep != nil {
 		err = c.keep(data, nil)
 	}
+	if err == nil {
+		err = c.holdAnswer(len(data))
+	}
 	if err != nil {
 		return err
 	}
 	return writeJSON(c.w, http.StatusOK, data)
+}
+
+// formsOfList is how often a list is in memory while it is encoded: as it was
+// read, in the encoder's buffer and as it is sent.
+const formsOfList = 3
+
+// holdAnswer takes memory for an answer that a slow reader may keep there. What
+// changed something is answered in any case.
+func (c *call) holdAnswer(size int) error {
+	if c.r.Method != http.MethodGet {
+		return nil
+	}
+	c.release()
+	return c.hold(size)
 }
 
 // render is an object as this call's client sees it.

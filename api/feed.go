@@ -45,6 +45,7 @@ func (s *server) followRuns(c *call) error {
 // feed sends what there is, then what comes, until the server stops or the
 // client leaves.
 func (c *call) feed(active []runs.Progress, follower *runs.Follower) error {
+	c.release()
 	out := c.openStream()
 	if err := out.write([]byte(": " + c.project + "\n\n")); err != nil { // the client knows that it is connected
 		return errClientGone

@@ -127,7 +127,8 @@ func (b *pacedBody) patience() time.Duration {
 	return min(bodyPatience, bodyPatience+time.Duration(b.read/leastPace)*time.Second-b.waited)
 }
 
-// memory is what large request bodies may occupy together, in bytes.
+// memory is what large request bodies, and answers that wait to be taken, may
+// occupy together, in bytes.
 type memory struct {
 	mu   sync.Mutex
 	left int64

@@ -180,6 +180,54 @@ func TestSlowReaders(t *testing.T) {
 	}
 }
 
+// TestMemoryOfAnswers refuses a long answer for the moment while readers that take
+// nothing of theirs fill what all may occupy, and short ones never.
+func TestMemoryOfAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, listener := slowServer(t, settings{bodies: 4 << 20})
+		s.client = overPipe(t, s)
+		thread := s.post("/v1/threads", "{}").text("id")
+		for range 4 {
+			s.post("/v1/threads/"+thread+"/messages", `{"role":"user","content":"`+strings.Repeat("x", 250_000)+`"}`)
+		}
+		list := "/v1/threads/" + thread + "/messages"
+		var slow []net.Conn
+		for range 2 {
+			conn := listener.open(t)
+			_, err := io.WriteString(conn, head("GET", list, ""))
+			require.NoError(t, err)
+			synctest.Wait()
+			slow = append(slow, conn)
+		}
+		refused := s.call("GET", list, "")
+		require.Contains(t, refused.refused(http.StatusServiceUnavailable, "", ""), "busy with other large requests")
+		require.Equal(t, "true", refused.header.Get("X-Should-Retry"))
+		s.call("GET", list+"?limit=1", "").ok()
+		require.NoError(t, slow[0].Close())
+		synctest.Wait()
+		s.call("GET", list, "").ok()
+		require.NoError(t, slow[1].Close())
+	})
+}
+
+// TestMemoryOfStreams ends a stream whose message is longer than what all may
+// occupy, and does not begin one that would tell it again.
+func TestMemoryOfStreams(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	s := newServer(t, settings{bodies: 1<<20 - 1, model: func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"choices":[{"index":0,"message":{"role":"assistant","content":"`+long+`"},"finish_reason":"stop"}]}`)
+	}})
+	a := s.post("/v1/assistants", `{"model":"m"}`).text("id")
+	events := readEvents(t, s.post("/v1/threads/runs", `{"assistant_id":"`+a+`","stream":true,"thread":{"messages":[{"role":"user","content":"hi"}]}}`).body)
+	seen := names(events)
+	require.Equal(t, []string{"thread.message.delta", "error", "done"}, seen[len(seen)-3:])
+	require.Contains(t, string(events[len(events)-2].data), "retrieve the run")
+	run := reply{t: t, body: events[1].data}
+	path := "/v1/threads/" + run.text("thread_id") + "/runs/" + run.text("id")
+	require.Equal(t, "completed", s.call("GET", path, "", "Prefer", "wait=25").text("status"))
+	s.call("GET", path+"?stream=true", "").refused(http.StatusServiceUnavailable, "", "")
+}
+
 // TestDeadStreamReader: a reader that takes nothing of its stream is let go,
 // and the run goes on.
 func TestDeadStreamReader(t *testing.T) {

@@ -111,6 +111,10 @@ func wantsStream(query url.Values) (bool, error) {
 // stream sends what a watch tells until it ends or the client leaves, which
 // does not stop the run.
 func (c *call) stream(watch *runs.Watch) error {
+	c.release()
+	if err := c.hold(watch.Held()); err != nil {
+		return err
+	}
 	out := c.openStream()
 	defer context.AfterFunc(c.r.Context(), watch.Wake)()
 	silence := newSilence(watch.Wake)
@@ -120,13 +124,15 @@ func (c *call) stream(watch *runs.Watch) error {
 		var err error
 		switch {
 		case len(events) > 0 || ended:
-			err = out.send(events, ended)
+			err = c.tell(out, events, ended)
 			silence.broken()
 		case silence.tooLong():
 			err = out.write([]byte(": keep-alive\n\n"))
 			silence.broken()
 		}
 		switch {
+		case errors.Is(err, errCrowded):
+			return nil
 		case err != nil || !ended && c.r.Context().Err() != nil:
 			return errClientGone
 		case ended:
@@ -134,6 +140,22 @@ func (c *call) stream(watch *runs.Watch) error {
 		}
 		<-watch.More()
 	}
+}
+
+// tell sends events. Without memory for long ones it says that the stream ends
+// here, with errCrowded.
+func (c *call) tell(out *eventWriter, events []runs.Event, ended bool) error {
+	size := int64(0)
+	for _, e := range events {
+		size += int64(len(e.Data))
+	}
+	if size > smallBody && c.memory != nil {
+		if err := c.memory.hold(size); err != nil {
+			return errors.Join(err, out.send([]runs.Event{runs.Interrupted()}, true))
+		}
+		defer c.memory.release(size)
+	}
+	return out.send(events, ended)
 }
 
 // silence tells when nothing was sent for keepAlive. It looks at the clock for
@@ -191,7 +213,6 @@ const maxKeptFrame = 64 << 10
 
 // openStream begins an answer of server-sent events.
 func (c *call) openStream() *eventWriter {
-	c.release()
 	h := c.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
@@ -221,7 +242,14 @@ func (w *eventWriter) send(events []runs.Event, last bool) error {
 		buf = append(buf, "event: "...)
 		buf = append(buf, name...)
 		buf = append(buf, "\ndata: "...)
-		buf = append(buf, data...)
+		if len(data) > maxKeptFrame { // it is long enough to be sent by itself
+			if err := w.sendLong(buf, data); err != nil {
+				return err
+			}
+			buf = buf[:0]
+		} else {
+			buf = append(buf, data...)
+		}
 		buf = append(buf, "\n\n"...)
 	}
 	if last {
@@ -232,6 +260,14 @@ func (w *eventWriter) send(events []runs.Event, last bool) error {
 		*frame = buf
 		frames.Put(frame)
 	}
+	return err
+}
+
+func (w *eventWriter) sendLong(before, data []byte) error {
+	if _, err := w.w.Write(before); err != nil {
+		return err
+	}
+	_, err := w.w.Write(data)
 	return err
 }
 

@@ -218,6 +218,12 @@ func errorEvent(message string) json.RawMessage {
 	}{b, b})
 }
 
+// interrupted is what a stream is told that ends before its run.
+var interrupted = errorEvent("The stream was interrupted; retrieve the run to see how it went on.")
+
+// Interrupted is the event that ends a stream before its run has ended.
+func Interrupted() Event { return Event{Name: "error", Data: interrupted, Number: Unnumbered} }
+
 // encode is the JSON of an event: only types of this package and the threads'
 // come here, and they all encode.
 func encode(v any) []byte {

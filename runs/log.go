@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"unicode/utf8"
 )
 
 // Log carries the events of one leg of a run, from its creation or the
@@ -32,6 +33,27 @@ type line struct {
 	text   *passage // instead of name and value
 	after  int      // number of the last stored event before it
 	stored bool
+
+	encoding sync.Mutex
+	encoded  []byte // of the value, when it is long
+}
+
+// longEvent is from where the encoding of an event is shared by its readers, in
+// bytes.
+const longEvent = 64 << 10
+
+// data encodes the value.
+func (e *line) data() []byte {
+	e.encoding.Lock()
+	defer e.encoding.Unlock()
+	if e.encoded != nil {
+		return e.encoded
+	}
+	data := encode(e.value)
+	if len(data) >= longEvent {
+		e.encoded = data
+	}
+	return data
 }
 
 // number is the event's number.
@@ -145,7 +167,7 @@ func (l *Log) breakOff() {
 		return
 	}
 	l.ended = true
-	l.append(&line{name: "error", value: errorEvent("The stream was interrupted; retrieve the run to see how it went on."), after: math.MaxInt})
+	l.append(&line{name: "error", value: interrupted, after: math.MaxInt})
 }
 
 func (l *Log) hasEnded() bool {
@@ -250,15 +272,26 @@ func (c *cursor) pass() {
 	c.deltas, c.bytes = 0, 0
 }
 
-// readText reads one delta, or all of them for a reader who is behind.
+// maxDelta bounds the text of one event, in bytes.
+const maxDelta = 64 << 10
+
+// readText reads one delta, or all of them for a reader who is behind, but no
+// more at once than maxDelta.
 func (c *cursor) readText(e *line) reading {
 	p, from := e.text, c.bytes
 	unread := p.deltas - c.deltas
-	if c.joins || unread > joinBehind {
-		c.deltas, c.bytes = p.deltas, len(p.text)
-	} else {
-		c.deltas, c.bytes = c.deltas+1, p.ends[len(p.ends)-unread]
+	deltas, end := p.deltas, len(p.text)
+	if !c.joins && unread <= joinBehind {
+		deltas, end = c.deltas+1, p.ends[len(p.ends)-unread]
 	}
+	if end > from+maxDelta {
+		deltas = c.deltas
+		end = from + maxDelta
+		for !utf8.RuneStart(p.text[end]) {
+			end--
+		}
+	}
+	c.deltas, c.bytes = deltas, end
 	return reading{line: e, text: p.text[from:c.bytes], begins: p.from == 0 && from == 0}
 }
 
@@ -270,7 +303,7 @@ func (r reading) event(texts bool, buf []byte) (Event, []byte) {
 		if s, closed := r.value.(*closedStep); closed {
 			return Event{Name: r.name, Data: encode(s.withResults(s.searches, texts)), Number: r.number()}, buf
 		}
-		return Event{Name: r.name, Data: encode(r.value), Number: r.number()}, buf
+		return Event{Name: r.name, Data: r.data(), Number: r.number()}, buf
 	case p.refusal:
 		return Event{Name: messageDeltaEvent, Data: refusalDelta(p.messageID, p.index, r.text), Number: Unnumbered}, buf
 	default:

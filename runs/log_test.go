@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -54,7 +55,7 @@ func TestLogOfAbsentReader(t *testing.T) {
 	log.End()
 	text, deltas := textOf(t, read(absent))
 	require.Equal(t, strings.Repeat("word ", n), text)
-	require.Equal(t, 1, deltas)
+	require.Equal(t, 8, deltas, "of 64 KiB at most")
 	require.Equal(t, "thread.message.completed", absent.events[len(absent.events)-1].Name)
 }
 
@@ -147,7 +148,38 @@ func TestReaderThatNeverReads(t *testing.T) {
 	require.Equal(t, runs.Completed, w.settled(r).Status)
 	text, deltas := textOf(t, read(s))
 	require.Len(t, text, 100_000)
-	require.Equal(t, 1, deltas)
+	require.Equal(t, 2, deltas, "of 64 KiB at most")
+}
+
+// TestLongTextComesInPieces of whole characters, to who keeps up and who joins.
+func TestLongTextComesInPieces(t *testing.T) {
+	long := "x" + strings.Repeat("字🎉", 50_000)
+	for _, joins := range []bool{true, false} {
+		log := runs.NewLog()
+		s := streamOf(log.Watch(joins))
+		say := log.Say("msg_1")
+		say(long)
+		say("end")
+		log.End()
+		events := read(s)
+		for _, e := range events {
+			require.Less(t, len(e.Data), 65<<10)
+			require.True(t, utf8.Valid(e.Data))
+		}
+		text, deltas := textOf(t, events)
+		require.Equal(t, long+"end", text)
+		require.Equal(t, map[bool]int{true: 6, false: 7}[joins], deltas)
+	}
+}
+
+// TestLongEventIsEncodedOnce for all who read it.
+func TestLongEventIsEncodedOnce(t *testing.T) {
+	log := runs.NewLog()
+	one, other := log.Watch(false), log.Watch(false)
+	log.Record("thread.message.completed", strings.Repeat("x", 64<<10))
+	read, _ := one.Read()
+	again, _ := other.Read()
+	require.Same(t, &read[0].Data[0], &again[0].Data[0])
 }
 
 // TestTextIsQuoted writes each text as the encoder of everything else does.

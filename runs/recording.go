@@ -46,6 +46,25 @@ func (r *Recording) replay() (c *cursor, last int) {
 	return c, t.log.last
 }
 
+// bytes is how much text the recording has.
+func (r *Recording) bytes() int {
+	n := 0
+	for _, m := range r.Messages {
+		n += len(m.Text())
+	}
+	for _, s := range r.Steps {
+		for _, c := range s.Step.Details.ToolCalls {
+			if c.Function == nil {
+				continue
+			}
+			if n += len(c.Function.Arguments); c.Function.Output != nil {
+				n += len(*c.Function.Output)
+			}
+		}
+	}
+	return n
+}
+
 // numbered is how many stored events a run has that is about to be driven.
 func numbered(steps []*StepRecord, replayed bool) int {
 	n := 2 // created, queued

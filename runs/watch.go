@@ -20,6 +20,7 @@ type Watch struct {
 	live    *cursor // what happens now, nil when nothing does
 	told    int     // number of the last stored event that was told
 	more    chan struct{}
+	held    int // as in Held
 	events  []Event
 	deltas  []byte // what the data of text among events lies in
 }
@@ -79,6 +80,10 @@ func (w *Watch) Read() (events []Event, ended bool) {
 	w.Wake() // there may be more
 	return w.events, false
 }
+
+// Held is how many bytes of messages and outputs the watch keeps for its reader
+// alone.
+func (w *Watch) Held() int { return w.held }
 
 // More has a value when it is worthwhile to read again.
 func (w *Watch) More() <-chan struct{} { return w.more }
@@ -157,6 +162,7 @@ func (s *Service) watch(ctx context.Context, project string, from Start) (*Watch
 			return nil, wire.OrNoSuch(err, noun, from.RunID)
 		}
 		past, last := r.replay()
+		w.held = r.bytes()
 		if w.past = past; from.After > last {
 			w.Close()
 			return nil, &BeyondEndError{Last: last}

@@ -58,6 +58,15 @@ type List struct {
 	HasMore bool
 }
 
+// Size is how many bytes of objects the list has.
+func (l List) Size() int {
+	n := 0
+	for _, item := range l.Items {
+		n += len(item.JSON)
+	}
+	return n
+}
+
 // MarshalJSON writes the list envelope; first_id and last_id are null on an
 // empty page.
 func (l List) MarshalJSON() ([]byte, error) {
