@@ -132,15 +132,8 @@ func (db *DB) SettleDelivery(ctx context.Context, d *webhooks.Delivery, o webhoo
 	})
 }
 
-// forgetDeliveries overwrites what it removes: nothing of a run shall be left behind its thread's erasure.
 func forgetDeliveries(tx *Tx, where string, args ...any) error {
-	if _, err := tx.Exec("PRAGMA secure_delete = ON"); err != nil {
-		return err
-	}
-	if _, err := tx.Exec("DELETE FROM webhook_deliveries WHERE "+where, args...); err != nil {
-		return err
-	}
-	_, err := tx.Exec("PRAGMA secure_delete = OFF")
+	_, err := tx.Exec("DELETE FROM webhook_deliveries WHERE "+where, args...)
 	return err
 }
 
