@@ -71,6 +71,10 @@ type Options struct {
 	// Seeds makes the ids of what is created repeatable; nil = they are random.
 	Seeds *wire.Seeds
 
+	// Damaged is told of what the store gave and could not be shown, which the
+	// store need not have noticed; nil = nobody is told.
+	Damaged func(error)
+
 	Ready   func(context.Context) error
 	Version string
 	Logger  *slog.Logger
@@ -102,6 +106,9 @@ type Handler struct {
 func New(o Options) *Handler {
 	if o.Telemetry == nil {
 		o.Telemetry = telemetry.New(telemetry.Options{Version: o.Version, Now: o.Now})
+	}
+	if o.Damaged == nil {
+		o.Damaged = func(error) {}
 	}
 	s := &server{
 		Options: o, attempts: attempts{byScope: map[string]*attempt{}}, rates: rates{byKey: map[string]*rate.Limiter{}},

@@ -189,7 +189,7 @@ func assemble(t testing.TB, o settings) *testServer {
 		Files: fileService, Uploads: uploads.NewService(db, blobs, time.Now), VectorStores: stores, Models: served, Upstreams: client, Webhooks: told, Answers: db,
 		Adopt: o.adopt, RequestsPerMinute: o.perMinute, BodyMemory: o.bodies,
 		AnyHost: o.anyHost, CORSOrigins: o.corsOrigins, Telemetry: seen, MetricsToken: o.metrics,
-		Ready: db.Ping, Version: "test", Logger: logger, Now: time.Now,
+		Damaged: db.Damaged, Ready: db.Ping, Version: "test", Logger: logger, Now: time.Now,
 	}
 	if o.keys {
 		options.Keys = db

@@ -177,6 +177,7 @@ func (c *call) json(body any, err error) error {
 	if err == nil {
 		data, err = c.render(data)
 	}
+	err = wire.Damaged(err) // what cannot be shown came from the store
 	if err == nil && c.keep != nil {
 		err = c.keep(data, nil)
 	}

@@ -63,6 +63,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	} else if errors.Is(err, wire.ErrUnavailable) {
 		status, public = http.StatusServiceUnavailable, unavailable(w.Header().Get(requestIDHeader))
 	}
+	if errors.Is(err, wire.ErrDamaged) {
+		s.Damaged(err)
+	}
 	if status >= http.StatusInternalServerError {
 		kind = "server_error"
 		note(r.Context()).err = err

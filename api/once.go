@@ -221,7 +221,7 @@ type streamStart struct {
 func startOfStream(texts, withThread bool) func(json.RawMessage) (json.RawMessage, error) {
 	return func(object json.RawMessage) (json.RawMessage, error) {
 		var run runs.Run
-		if err := json.Unmarshal(object, &run); err != nil {
+		if err := wire.Decode(object, &run); err != nil {
 			return nil, err
 		}
 		return wire.Marshal(streamStart{&runs.Start{ThreadID: run.ThreadID, RunID: run.ID, Texts: texts, WithThread: withThread}})

@@ -111,7 +111,7 @@ func (s *Service) changeFiles(ctx context.Context, project, id, fileID string, c
 		return File{}, wire.OrNoSuch(err, noun, id)
 	}
 	var a Assistant
-	if err := json.Unmarshal(body, &a); err != nil {
+	if err := wire.Decode(body, &a); err != nil {
 		return File{}, err
 	}
 	return a.file(fileID), nil

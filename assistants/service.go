@@ -109,7 +109,7 @@ func (s *Service) Load(ctx context.Context, project, id string) (*Assistant, err
 		return nil, err
 	}
 	var a Assistant
-	return &a, json.Unmarshal(body, &a)
+	return &a, wire.Decode(body, &a)
 }
 
 // Modify changes an assistant and returns it.

@@ -91,7 +91,7 @@ func (s *Service) Content(ctx context.Context, project, id string) (File, io.Rea
 		return File{}, nil, orNoSuch(err, id)
 	}
 	var f File
-	if err := json.Unmarshal(body, &f); err != nil {
+	if err := wire.Decode(body, &f); err != nil {
 		return File{}, nil, err
 	}
 	content, _, err := s.blobs.Open(blob)

@@ -26,7 +26,7 @@ func asBegun(body json.RawMessage, since int64) (json.RawMessage, error) {
 		return body, nil
 	}
 	var r Run
-	if err := json.Unmarshal(body, &r); err != nil {
+	if err := wire.Decode(body, &r); err != nil {
 		return nil, err
 	}
 	return wire.Marshal(r.showBegun(since))

@@ -2,7 +2,6 @@ package runs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -99,7 +98,7 @@ func (d *driver) threadStores(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	var thread threads.Thread
-	if err := json.Unmarshal(body, &thread); err != nil {
+	if err := wire.Decode(body, &thread); err != nil {
 		return nil, err
 	}
 	return thread.ToolResources.StoreIDs(), nil

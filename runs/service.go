@@ -343,7 +343,7 @@ func (s *Service) addTexts(ctx context.Context, steps []wire.Item) error {
 			continue
 		}
 		var step Step
-		if err := json.Unmarshal(item.JSON, &step); err != nil {
+		if err := wire.Decode(item.JSON, &step); err != nil {
 			return err
 		}
 		if steps[i].JSON, err = wire.Marshal(step.withResults(searches, true)); err != nil {

@@ -28,7 +28,7 @@ func (s *Service) Wait(ctx context.Context, project, threadID, id string, hold t
 			var run struct {
 				Status Status `json:"status"`
 			}
-			if err := json.Unmarshal(body, &run); err != nil || run.Status.Settled() {
+			if err := wire.Decode(body, &run); err != nil || run.Status.Settled() {
 				return body, err
 			}
 		}

@@ -52,7 +52,7 @@ func (s *Service) Context(ctx context.Context, project, threadID, runID string) 
 		return nil, wire.OrNoSuch(err, noun, runID)
 	}
 	var run Run
-	if err := json.Unmarshal(body, &run); err != nil {
+	if err := wire.Decode(body, &run); err != nil {
 		return nil, err
 	}
 	shown, err := show(ctx, s.store, &run, calls...)

@@ -51,7 +51,7 @@ func IsReadOnly(err error) bool {
 
 // IsCorrupt reports whether err says that the file is damaged or is no database at all.
 func IsCorrupt(err error) bool {
-	return primaryCode(err) == sqlite3.SQLITE_CORRUPT || primaryCode(err) == sqlite3.SQLITE_NOTADB
+	return primaryCode(err) == sqlite3.SQLITE_CORRUPT || primaryCode(err) == sqlite3.SQLITE_NOTADB || errors.Is(err, wire.ErrDamaged)
 }
 
 // isCannotOpen reports whether err says that a file of the database could not be opened or created.
@@ -67,7 +67,7 @@ func isUnavailable(err error) bool {
 		sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM:
 		return true
 	}
-	return errors.Is(err, errMoved)
+	return errors.Is(err, errMoved) || errors.Is(err, wire.ErrDamaged)
 }
 
 // classify marks the errors that are the database's own as ErrUnavailable and passes all others unchanged.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -94,7 +93,7 @@ func scanThreads(rows *Rows) ([]heldThread, error) {
 		if err := rows.Scan(&h.project, &body); err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(body, &h.thread); err != nil {
+		if err := decode(rows, body, &h.thread); err != nil {
 			return nil, fmt.Errorf("decode a thread: %w", err)
 		}
 		held = append(held, h)
@@ -111,7 +110,7 @@ func lastActive(r Reader, t *threads.Thread) (int64, error) {
 		return 0, err
 	}
 	var newest threads.Message
-	err = json.Unmarshal(body, &newest)
+	err = decode(r, body, &newest)
 	return max(t.CreatedAt, newest.CreatedAt), err
 }
 
@@ -136,7 +135,7 @@ func describe(r Reader, h heldThread) (ErasedThread, error) {
 	}
 	for _, body := range bodies {
 		var m threads.Message
-		if err := json.Unmarshal([]byte(body), &m); err != nil {
+		if err := decode(r, []byte(body), &m); err != nil {
 			return e, fmt.Errorf("decode a message of %s: %w", e.ID, err)
 		}
 		e.Files = append(e.Files, named(&m)...)

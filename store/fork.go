@@ -75,7 +75,7 @@ func readFork(r Reader, ids *wire.Minter, project string, f threads.Fork) (json.
 	if err != nil {
 		return nil, nil, wire.OrNoSuch(err, "thread", f.Of)
 	}
-	if err := json.Unmarshal(body, &t); err != nil {
+	if err := decode(r, body, &t); err != nil {
 		return nil, nil, fmt.Errorf("decode %s: %w", f.Of, err)
 	}
 	t.ID, t.CreatedAt = f.ID, f.At.Unix()
@@ -121,7 +121,7 @@ func findPoint(r Reader, f threads.Fork) (forkPoint, error) {
 			return all, notFound(err)
 		}
 		var run runs.Run
-		if err := json.Unmarshal(body, &run); err != nil {
+		if err := decode(r, body, &run); err != nil {
 			return all, fmt.Errorf("decode %s: %w", f.BeforeRun, err)
 		}
 		last, err := newestBefore(r, &run)
@@ -148,7 +148,7 @@ func copyMessages(r Reader, ids *wire.Minter, project string, f threads.Fork, p 
 			return nil, err
 		}
 		var m threads.Message
-		if err := json.Unmarshal(body, &m); err != nil {
+		if err := decode(rows, body, &m); err != nil {
 			return nil, fmt.Errorf("decode message %d of %s: %w", seq, f.Of, err)
 		}
 		m.ID, m.ThreadID = ids.ID(threads.MessagePrefix, f.At), f.ID
@@ -185,7 +185,7 @@ func copySteps(r Reader, ids *wire.Minter, project string, f threads.Fork, p for
 			return nil, err
 		}
 		var s runs.Step
-		if err := json.Unmarshal(body, &s); err != nil {
+		if err := decode(rows, body, &s); err != nil {
 			return nil, fmt.Errorf("decode a run step: %w", err)
 		}
 		if s.Open() {

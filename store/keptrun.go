@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/json"
 	"slices"
 
 	"understudy/runs"
@@ -71,13 +70,13 @@ func (t *tails) run(thread, id string) *keptRun {
 }
 
 // restore decodes a run, unless it is what was kept.
-func (k *keptRun) restore(r *runs.Record, spent, body []byte) error {
+func (k *keptRun) restore(w witness, r *runs.Record, spent, body []byte) error {
 	if k != nil && k.body == string(body) && k.spent == string(spent) {
 		*r.Run, r.Spent = k.run, k.cost
 		return nil
 	}
-	if err := json.Unmarshal(spent, &r.Spent); err != nil {
+	if err := decode(w, spent, &r.Spent); err != nil {
 		return err
 	}
-	return json.Unmarshal(body, r.Run)
+	return decode(w, body, r.Run)
 }

@@ -232,7 +232,7 @@ func (db *DB) readMessages(ctx context.Context, threadID string, before int64, l
 			return nil, err
 		}
 		r.State = state
-		if err := json.Unmarshal(body, r.Message); err != nil {
+		if err := decode(rows, body, r.Message); err != nil {
 			return nil, fmt.Errorf("decode message %d of %s: %w", r.Seq, threadID, err)
 		}
 		records = append(records, r)

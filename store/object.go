@@ -17,8 +17,17 @@ func notFound(err error) error {
 	return err
 }
 
-// readBody runs a query for one body.
+// readBody runs a query for the JSON of one object, which may be NULL.
 func readBody(r Reader, query string, args ...any) (json.RawMessage, error) {
+	body, err := readBytes(r, query, args...)
+	if err == nil && !looksSound(body) && !json.Valid(body) {
+		return nil, r.damaged(fmt.Errorf("%w: an object is no JSON", wire.ErrDamaged))
+	}
+	return body, err
+}
+
+// readBytes runs a query for one column of bytes.
+func readBytes(r Reader, query string, args ...any) ([]byte, error) {
 	var body []byte
 	err := r.QueryRow(query, args...).Scan(&body)
 	return body, notFound(err)
@@ -56,7 +65,7 @@ func update[T any](tx *Tx, t table, project, id string, change func(*T)) (json.R
 // rewrite changes the object whose body was just read.
 func rewrite[T any](tx *Tx, t table, id string, body json.RawMessage, change func(*T)) (json.RawMessage, error) {
 	var object T
-	if err := json.Unmarshal(body, &object); err != nil {
+	if err := decode(tx, body, &object); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", id, err)
 	}
 	change(&object)

@@ -6,6 +6,8 @@ import (
 	"runtime"
 
 	"github.com/klauspost/compress/zstd"
+
+	"understudy/api/wire"
 )
 
 const (
@@ -58,13 +60,13 @@ func pack(body []byte) []byte {
 }
 
 // unpack undoes pack.
-func unpack(stored []byte) ([]byte, error) {
+func unpack(w witness, stored []byte) ([]byte, error) {
 	if !bytes.HasPrefix(stored, frameMagic) {
 		return stored, nil
 	}
 	body, err := unpacking.DecodeAll(stored, nil)
 	if err != nil {
-		return nil, fmt.Errorf("unpack a body of the tape: %w", err)
+		return nil, w.damaged(fmt.Errorf("%w: unpack a body of the tape: %w", wire.ErrDamaged, err))
 	}
 	return body, nil
 }

@@ -169,7 +169,7 @@ func advanceQueue(tx *Tx, project, threadID string, takeTurn func(*runs.Record))
 			return startQueued(tx, w.id, takeTurn)
 		}
 		m := &threads.Message{}
-		if err := json.Unmarshal(w.body, m); err != nil {
+		if err := decode(tx, w.body, m); err != nil {
 			return fmt.Errorf("decode %s: %w", w.id, err)
 		}
 		if _, err := insertMessage(tx, project, &runs.MessageRecord{Message: m, Tokens: w.tokens}); err != nil {

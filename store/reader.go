@@ -89,6 +89,8 @@ func (r reads) QueryRow(query string, args ...any) Row {
 	return r.db.QueryRow(r.ctx, query, args...)
 }
 
+func (r reads) damaged(err error) error { return r.db.writer.health.damaged(err) }
+
 // View runs several reads on one consistent snapshot, the state at the first of them. Keep it short: the write-ahead
 // log cannot be reused while a view is open.
 func (db *DB) View(ctx context.Context, fn func(Reader) error) (err error) {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"understudy/runs"
@@ -37,7 +36,7 @@ func messagesOf(r Reader, threadID, runID string) (map[string]*threads.Message, 
 	messages := make(map[string]*threads.Message, len(items))
 	for _, item := range items {
 		m := &threads.Message{}
-		if err := json.Unmarshal(item.JSON, m); err != nil {
+		if err := decode(r, item.JSON, m); err != nil {
 			return nil, fmt.Errorf("decode %s: %w", item.ID, err)
 		}
 		messages[item.ID] = m

@@ -72,7 +72,13 @@ func newestBefore(r Reader, run *runs.Run) (int64, error) {
 		var made struct {
 			CreatedAt int64 `json:"created_at"`
 		}
-		if body == nil || json.Unmarshal(body, &made) != nil || made.CreatedAt > run.CreatedAt {
+		if body == nil {
+			continue
+		}
+		if err := decode(rows, body, &made); err != nil {
+			return 0, fmt.Errorf("decode %s: %w", id, err)
+		}
+		if made.CreatedAt > run.CreatedAt {
 			continue
 		}
 		if made.CreatedAt < run.CreatedAt || !wire.MintedAfter(id, run.ID) {
@@ -104,7 +110,7 @@ func (db *DB) PastRuns(ctx context.Context, project string, q runs.PastRuns) (wi
 				Model  string      `json:"model"`
 				Status runs.Status `json:"status"`
 			}
-			if err := json.Unmarshal(row.item.JSON, &run); err != nil {
+			if err := decode(db.writer.health, row.item.JSON, &run); err != nil {
 				return wire.List{}, fmt.Errorf("decode %s: %w", row.item.ID, err)
 			}
 			switch {

@@ -64,7 +64,10 @@ func (db *DB) ActiveRuns(ctx context.Context, project string, limit int) ([]*run
 // recordColumns are what scanRecord reads of a run.
 const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, active, upstream, search, trace, replay_of, webhook, spent, body"
 
-func scanRecord(kept *tails, row interface{ Scan(dest ...any) error }) (*runs.Record, error) {
+func scanRecord(kept *tails, row interface {
+	witness
+	Scan(dest ...any) error
+}) (*runs.Record, error) {
 	r := &runs.Record{Run: &runs.Run{}}
 	var threadID, id string
 	var until int64
@@ -75,21 +78,21 @@ func scanRecord(kept *tails, row interface{ Scan(dest ...any) error }) (*runs.Re
 	}
 	r.Lease.Until, r.Enqueued = time.UnixMilli(until), active == isEnqueued
 	if len(search) > 0 {
-		if err := json.Unmarshal(search, &r.Search); err != nil {
+		if err := decode(row, search, &r.Search); err != nil {
 			return nil, fmt.Errorf("decode how a run searches: %w", err)
 		}
 	}
 	if len(trace) > 0 {
-		if err := json.Unmarshal(trace, &r.Trace); err != nil {
+		if err := decode(row, trace, &r.Trace); err != nil {
 			return nil, fmt.Errorf("decode the trace of a run: %w", err)
 		}
 	}
 	if len(replayOf) > 0 {
-		if err := json.Unmarshal(replayOf, &r.ReplayOf); err != nil {
+		if err := decode(row, replayOf, &r.ReplayOf); err != nil {
 			return nil, fmt.Errorf("decode what a run replays: %w", err)
 		}
 	}
-	if err := kept.run(threadID, id).restore(r, spent, body); err != nil {
+	if err := kept.run(threadID, id).restore(row, r, spent, body); err != nil {
 		return nil, fmt.Errorf("decode a run: %w", err)
 	}
 	return r, nil

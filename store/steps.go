@@ -67,11 +67,11 @@ func scanSteps(rows *Rows, err error) ([]*runs.StepRecord, error) {
 		}
 		r.State = state
 		if searches != nil {
-			if err := json.Unmarshal(searches, &r.Searches); err != nil {
+			if err := decode(rows, searches, &r.Searches); err != nil {
 				return nil, fmt.Errorf("decode what a run step found: %w", err)
 			}
 		}
-		if err := errors.Join(json.Unmarshal(used, &r.Used), json.Unmarshal(body, r.Step)); err != nil {
+		if err := errors.Join(decode(rows, used, &r.Used), decode(rows, body, r.Step)); err != nil {
 			return nil, fmt.Errorf("decode a run step: %w", err)
 		}
 		records = append(records, r)
@@ -133,7 +133,7 @@ func (db *DB) Searches(ctx context.Context, stepIDs []string) (map[string][]*fil
 			continue
 		}
 		var searches []*filesearch.Search
-		if err := json.Unmarshal(raw, &searches); err != nil {
+		if err := decode(r, raw, &searches); err != nil {
 			return nil, fmt.Errorf("decode what %s found: %w", id, err)
 		}
 		found[id] = searches

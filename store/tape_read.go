@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -58,15 +57,15 @@ func readCalls(r Reader, runID, threadID string) ([]*runs.ModelCall, error) {
 
 func (s storedCall) restore(parts partsReader) (*runs.ModelCall, error) {
 	var call runs.ModelCall
-	if err := json.Unmarshal(s.meta, &call); err != nil {
+	if err := decode(parts.r, s.meta, &call); err != nil {
 		return nil, fmt.Errorf("decode a model call: %w", err)
 	}
-	response, err := unpack(s.response)
+	response, err := unpack(parts.r, s.response)
 	if err != nil {
 		return nil, err
 	}
 	call.Request, call.Response = nil, response
-	rest, err := unpack(s.request)
+	rest, err := unpack(parts.r, s.request)
 	if s.shared {
 		rest, err = parts.body(hash(s.request))
 	}
@@ -95,11 +94,11 @@ func (p partsReader) body(h hash) ([]byte, error) {
 	if body, ok := p.read[h]; ok {
 		return body, nil
 	}
-	stored, err := readBody(p.r, "SELECT body FROM prompt_messages WHERE thread_id = $1 AND hash = $2", p.threadID, h[:])
+	stored, err := readBytes(p.r, "SELECT body FROM prompt_messages WHERE thread_id = $1 AND hash = $2", p.threadID, h[:])
 	if err != nil {
 		return nil, fmt.Errorf("read a part of a prompt: %w", err)
 	}
-	body, err := unpack(stored)
+	body, err := unpack(p.r, stored)
 	p.read[h] = body
 	return body, err
 }

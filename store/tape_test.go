@@ -100,14 +100,14 @@ func TestPack(t *testing.T) {
 	} {
 		packed := pack(body)
 		require.NotNil(t, packed, name)
-		unpacked, err := unpack(packed)
+		unpacked, err := unpack(damageSeen{}, packed)
 		require.NoError(t, err, name)
 		require.Equal(t, body, unpacked, name)
 		require.LessOrEqual(t, len(packed), len(body)+16, name)
 	}
 	require.Less(t, len(pack(bytes.Repeat([]byte("data: {}\n\n"), 500))), 100)
 	require.NotNil(t, pack(nil))
-	_, err := unpack(append(bytes.Clone(frameMagic), 0xff, 0xff))
+	_, err := unpack(damageSeen{}, append(bytes.Clone(frameMagic), 0xff, 0xff))
 	require.ErrorContains(t, err, "unpack a body of the tape")
 }
 

@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -108,7 +107,7 @@ func (db *DB) indexThread(ctx context.Context, id string) (more bool, err error)
 				continue
 			}
 			var m threads.Message
-			if err := json.Unmarshal(message, &m); err != nil {
+			if err := decode(rows, message, &m); err != nil {
 				return fmt.Errorf("decode message %d of %s: %w", upto, id, err)
 			}
 			texts[upto] = m.Text()
@@ -144,7 +143,7 @@ func indexedThread(tx *Tx, id string, body []byte) (number, upto int64, err erro
 	if err := tx.QueryRow("INSERT INTO threads_indexed (thread_id, upto) VALUES ($1, 0) RETURNING number", id).Scan(&number); err != nil {
 		return 0, 0, err
 	}
-	text, err := metadataText(body)
+	text, err := metadataText(tx, body)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -152,9 +151,9 @@ func indexedThread(tx *Tx, id string, body []byte) (number, upto int64, err erro
 }
 
 // metadataText is what is searched of a thread itself.
-func metadataText(body []byte) (string, error) {
+func metadataText(w witness, body []byte) (string, error) {
 	var t threads.Thread
-	if err := json.Unmarshal(body, &t); err != nil {
+	if err := decode(w, body, &t); err != nil {
 		return "", fmt.Errorf("decode a thread: %w", err)
 	}
 	lines := make([]string, 0, len(t.Metadata))

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -109,7 +108,7 @@ func carriers(r Reader, project string, ids []string, carrying wire.Metadata) ([
 		if err != nil {
 			return nil, err
 		}
-		ok, err := carries(body, carrying)
+		ok, err := carries(r, body, carrying)
 		if err != nil {
 			return nil, err
 		}
@@ -129,7 +128,7 @@ func showFound(r Reader, project, id string, places []int64, wanted func(string)
 	found := threads.Found{Thread: body, Matches: []threads.Match{}}
 	for _, place := range places[:min(len(places), maxMatches)] {
 		var match threads.Match
-		text, err := metadataText(body)
+		text, err := metadataText(r, body)
 		if err != nil {
 			return found, err
 		}
@@ -139,7 +138,7 @@ func showFound(r Reader, project, id string, places []int64, wanted func(string)
 				continue
 			}
 			var m threads.Message
-			if err := json.Unmarshal(raw, &m); err != nil {
+			if err := decode(r, raw, &m); err != nil {
 				return found, err
 			}
 			match.MessageID, text = &m.ID, m.Text()

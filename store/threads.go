@@ -66,15 +66,16 @@ func (db *DB) Threads(ctx context.Context, project string, q threads.Query) (wir
 	all := listing{table: "threads", where: "project_id = $1", args: []any{project}}
 	shown := all.live()
 	shown.where += " AND hidden_of IS NULL"
+	r := db.Read(ctx)
 	if len(q.Metadata) == 0 {
-		return all.page(db.Read(ctx), q.Page, shown)
+		return all.page(r, q.Page, shown)
 	}
-	return filteredPage(q, func(page wire.Page) (wire.List, error) { return all.page(db.Read(ctx), page, shown) })
+	return filteredPage(r, q, func(page wire.Page) (wire.List, error) { return all.page(r, page, shown) })
 }
 
 // filteredPage reads page after page, away from the cursor, until enough
 // threads carry the metadata.
-func filteredPage(q threads.Query, read func(wire.Page) (wire.List, error)) (wire.List, error) {
+func filteredPage(w witness, q threads.Query, read func(wire.Page) (wire.List, error)) (wire.List, error) {
 	const stride = 500
 	var found wire.List
 	page := q.Page
@@ -93,7 +94,7 @@ func filteredPage(q threads.Query, read func(wire.Page) (wire.List, error)) (wir
 		if backward {
 			slices.Reverse(list.Items)
 		}
-		if err := keepCarriers(&found, list.Items, q); err != nil {
+		if err := keepCarriers(w, &found, list.Items, q); err != nil {
 			return wire.List{}, err
 		}
 	}
@@ -104,9 +105,9 @@ func filteredPage(q threads.Query, read func(wire.Page) (wire.List, error)) (wir
 }
 
 // keepCarriers adds the items that carry the metadata, up to the query's limit.
-func keepCarriers(found *wire.List, items []wire.Item, q threads.Query) error {
+func keepCarriers(w witness, found *wire.List, items []wire.Item, q threads.Query) error {
 	for _, item := range items {
-		ok, err := carries(item.JSON, q.Metadata)
+		ok, err := carries(w, item.JSON, q.Metadata)
 		switch {
 		case err != nil:
 			return err
@@ -120,9 +121,9 @@ func keepCarriers(found *wire.List, items []wire.Item, q threads.Query) error {
 	return nil
 }
 
-func carries(body json.RawMessage, wanted wire.Metadata) (bool, error) {
+func carries(w witness, body json.RawMessage, wanted wire.Metadata) (bool, error) {
 	var t threads.Thread
-	if err := json.Unmarshal(body, &t); err != nil {
+	if err := decode(w, body, &t); err != nil {
 		return false, err
 	}
 	for key, value := range wanted {

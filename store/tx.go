@@ -12,6 +12,8 @@ type Reader interface {
 
 	// QueryRow runs a query that answers at most one row. Its error, sql.ErrNoRows included, comes from Row.Scan.
 	QueryRow(query string, args ...any) Row
+
+	witness
 }
 
 // Tx is one operation inside the writer's transaction. It is valid until the function it was given to returns.
@@ -93,6 +95,8 @@ func (s *session) fail(err error) error {
 	return err
 }
 
+func (s *session) damaged(err error) error { return s.conn.health.damaged(err) }
+
 // end closes the rows the session's user left open: an open cursor would hold its snapshot and stop checkpoints.
 func (s *session) end() {
 	for _, rows := range s.open {
@@ -114,6 +118,8 @@ func (r *Rows) Err() error {
 	return err
 }
 
+func (r *Rows) damaged(err error) error { return r.health.damaged(err) }
+
 // Close ends the query. It may be called more than once.
 func (r *Rows) Close() error {
 	err := r.Rows.Close()
@@ -129,6 +135,8 @@ type Row struct {
 	rows *Rows
 	err  error
 }
+
+func (r Row) damaged(err error) error { return r.rows.damaged(err) }
 
 // Scan copies the row's columns into dest. Without a row it answers sql.ErrNoRows.
 func (r Row) Scan(dest ...any) error {

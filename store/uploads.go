@@ -39,7 +39,7 @@ func readUpload(r Reader, project, id string) (record uploads.Record, err error)
 	if err := r.QueryRow("SELECT expires_after, body FROM uploads WHERE id = $1 AND project_id = $2", id, project).Scan(&record.ExpiresAfter, &body); err != nil {
 		return record, notFound(err)
 	}
-	if err := json.Unmarshal(body, record.Upload); err != nil {
+	if err := decode(r, body, record.Upload); err != nil {
 		return record, fmt.Errorf("decode %s: %w", id, err)
 	}
 	record.Parts, err = readParts(r, id)

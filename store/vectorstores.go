@@ -74,7 +74,7 @@ func changeVectorStore(tx *Tx, id string, change func(*vectorstores.VectorStore)
 // rewriteVectorStore is rewrite for a store: its expiry is a column as well, and the change may be refused.
 func rewriteVectorStore(tx *Tx, id string, body json.RawMessage, change func(*vectorstores.VectorStore) error) (json.RawMessage, error) {
 	var v vectorstores.VectorStore
-	if err := json.Unmarshal(body, &v); err != nil {
+	if err := decode(tx, body, &v); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", id, err)
 	}
 	if err := change(&v); err != nil {

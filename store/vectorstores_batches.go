@@ -52,7 +52,7 @@ func (db *DB) CancelFileBatch(ctx context.Context, project, storeID, id string) 
 			return nil, err
 		}
 		var b vectorstores.FileBatch
-		if err := json.Unmarshal(body, &b); err != nil {
+		if err := decode(db.writer.health, body, &b); err != nil {
 			return nil, err
 		}
 		if b.FileCounts.InProgress <= detachPiece {

@@ -81,7 +81,7 @@ func (db *DB) FileNames(ctx context.Context, project string, ids []string) (map[
 			return nil, err
 		}
 		var f files.File
-		if err := json.Unmarshal(body, &f); err != nil {
+		if err := decode(r, body, &f); err != nil {
 			return nil, err
 		}
 		names[id] = f.Filename
@@ -131,7 +131,7 @@ func (db *DB) FilesByAttributes(ctx context.Context, storeID string, match func(
 		}
 		var a vectorstores.Attributes
 		if text != nil {
-			if err := json.Unmarshal(text, &a); err != nil {
+			if err := decode(rows, text, &a); err != nil {
 				return nil, err
 			}
 		}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/json"
 	"time"
 
 	"understudy/api/wire"
@@ -77,7 +76,7 @@ func giveSearched(tx *Tx, project string, m *threads.Message) error {
 		return err
 	}
 	var t threads.Thread
-	if err := json.Unmarshal(body, &t); err != nil {
+	if err := decode(tx, body, &t); err != nil {
 		return err
 	}
 	n := vectorstores.Of(ids).ForThread(wire.MinterOf(tx.ctx), time.Unix(m.CreatedAt, 0))

@@ -32,7 +32,7 @@ func readFileRows(r Reader, where string, args ...any) ([]*fileRow, error) {
 		if err := rows.Scan(&row.seq, &row.batchID, &row.lexical, &body); err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(body, row.file); err != nil {
+		if err := decode(rows, body, row.file); err != nil {
 			return nil, fmt.Errorf("decode a file of a vector store: %w", err)
 		}
 		list = append(list, row)

@@ -64,5 +64,5 @@ func (s *Service) load(ctx context.Context, project, threadID, id string) (*Mess
 		return nil, err
 	}
 	var m Message
-	return &m, json.Unmarshal(body, &m)
+	return &m, wire.Decode(body, &m)
 }

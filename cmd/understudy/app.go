@@ -118,6 +118,7 @@ func (a *app) wire(config Config) {
 		Telemetry:    a.seen,
 		MetricsToken: config.MetricsToken.Reveal(),
 		Seeds:        a.repeats.seeds,
+		Damaged:      a.db.Damaged,
 		Ready:        a.ready, Version: versionText(), Logger: a.logger, Now: time.Now,
 		BodyMemory: config.Limits.Bodies, RequestsPerMinute: config.Limits.RequestsPerMinute,
 	}

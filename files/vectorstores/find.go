@@ -2,7 +2,6 @@ package vectorstores
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"understudy/api/wire"
@@ -105,7 +104,7 @@ func (s *Service) load(ctx context.Context, project, id string) (*VectorStore, e
 		return nil, err
 	}
 	var v VectorStore
-	return &v, json.Unmarshal(body, &v)
+	return &v, wire.Decode(body, &v)
 }
 
 // group are stores that can be asked with the same vectors.

@@ -142,7 +142,7 @@ func (s *Service) held(ctx context.Context, storeID string, wait time.Duration, 
 			return false, err
 		}
 		var object struct{ Status Status }
-		err = json.Unmarshal(body, &object)
+		err = wire.Decode(body, &object)
 		return object.Status != InProgress, err
 	})
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
