@@ -198,7 +198,7 @@ func openPool(dsn string, size int) (*sql.DB, error) {
 // explain says what to do about an error that kept the database from opening.
 func explain(path string, err error) error {
 	if errors.Is(err, fs.ErrPermission) || isUnavailable(err) {
-		return fmt.Errorf("open %s: %w: %s", path, err, advise(err))
+		return fmt.Errorf("open %s: %w: %s", path, withHolder(path, err), advise(err))
 	}
 	return fmt.Errorf("open %s: %w", path, err)
 }
@@ -211,6 +211,7 @@ func (db *DB) Close() error {
 
 func (db *DB) shutDown() error {
 	db.writer.close()
+	db.writer.health.awaitProbe()
 	db.checkpoints.stop()
 	db.readers.close()
 	err := db.disconnect()

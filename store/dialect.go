@@ -78,6 +78,14 @@ func classify(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
+// Advice says what the operator can do about err, "" when it is not the database's own.
+func Advice(err error) string {
+	if !isUnavailable(err) {
+		return ""
+	}
+	return advise(err)
+}
+
 // advise says what the operator can do about an error that is the database's own.
 func advise(err error) string {
 	switch {

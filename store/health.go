@@ -18,6 +18,9 @@ const (
 	probe = "PRAGMA user_version = 0"
 )
 
+// pingPatience is how long Ping waits for a probe where it knows an answer already.
+const pingPatience = 100 * time.Millisecond
+
 // health is what the last reads and writes say of the database. It turns their errors into one line of the log that
 // says what to do, repeated once a minute, and into the answer of Ping.
 type health struct {
@@ -30,6 +33,13 @@ type health struct {
 	damage    error                // the first sign of a damaged file; only a restart forgets it
 	committed time.Time            // when the last write succeeded
 	told      map[string]time.Time // when the log was last told a thing
+	probing   *probing             // nil = no probe is under way
+}
+
+// probing is a probe under way. Whoever asks meanwhile waits for the same one.
+type probing struct {
+	done chan struct{} // closed when err is the outcome
+	err  error
 }
 
 func newHealth(path string, logger *slog.Logger) *health {
@@ -87,26 +97,72 @@ func (h *health) due(thing string) bool {
 	return true
 }
 
-// verdict is what is known without another write: the failure that lasts, and whether a commit has just succeeded.
-func (h *health) verdict() (proven bool, err error) {
+// verdict is what is known without another write: whether a commit has just succeeded, how the last one failed, and
+// the damage, which lasts.
+func (h *health) verdict() (proven bool, failure, damage error) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	return h.failure == nil && h.now().Sub(h.committed) < proofLife, h.damage
+	return h.failure == nil && h.now().Sub(h.committed) < proofLife, h.failure, h.damage
 }
 
-// Ping reports whether the database can be read and written. It writes, at most once a second, unless others do: a full
-// disk shows at nothing less. A file that was seen to be damaged stays so until the next Open.
+// Ping reports whether the database can be read and written. It has a probe written, at most once a second, unless
+// others write: a full disk shows at nothing less. While the database is known to fail it does not wait for the probe,
+// which may take as long as others hold the database. A file that was seen to be damaged stays so until the next Open.
 func (db *DB) Ping(ctx context.Context) error {
 	var tables int
 	if err := db.QueryRow(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
 		return err
 	}
-	proven, err := db.writer.health.verdict()
-	if err != nil || proven {
-		return err
+	proven, failure, damage := db.writer.health.verdict()
+	if damage != nil || proven {
+		return damage
 	}
-	return db.Write(ctx, func(_ context.Context, tx *Tx) error {
-		_, err := tx.Exec(probe)
-		return err
-	})
+	var known <-chan time.Time
+	if failure != nil {
+		patience := time.NewTimer(pingPatience)
+		defer patience.Stop()
+		known = patience.C
+	}
+	p := db.probe()
+	select {
+	case <-p.done:
+		return p.err
+	case <-known:
+		return failure
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// probe begins a probe unless one is under way.
+func (db *DB) probe() *probing {
+	h := db.writer.health
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	if h.probing != nil {
+		return h.probing
+	}
+	p := &probing{done: make(chan struct{})}
+	h.probing = p
+	go func() {
+		defer close(p.done)
+		p.err = db.Write(context.Background(), func(_ context.Context, tx *Tx) error {
+			_, err := tx.Exec(probe)
+			return err
+		})
+		h.mutex.Lock()
+		defer h.mutex.Unlock()
+		h.probing = nil
+	}()
+	return p
+}
+
+// awaitProbe returns when no probe is under way.
+func (h *health) awaitProbe() {
+	h.mutex.Lock()
+	p := h.probing
+	h.mutex.Unlock()
+	if p != nil {
+		<-p.done
+	}
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"log/slog"
 	"os"
@@ -67,11 +66,7 @@ func TestReadinessFollowsTheDisk(t *testing.T) {
 	}{
 		"held by another process": {func(t *testing.T, _ *DB, dir string) func() {
 			t.Helper()
-			other, err := sql.Open("sqlite", writerDSN(filepath.Join(dir, databaseFile), Full))
-			require.NoError(t, err)
-			holding, err := other.Begin()
-			require.NoError(t, err)
-			return func() { require.NoError(t, holding.Rollback()); require.NoError(t, other.Close()) }
+			return heldByOther(t, dir)
 		}, IsBusy, "another program keeps it locked: close that one", false},
 		"moved away":        {moves(databaseFile), isMoved, "put it back, or start the server again", false},
 		"without its lock":  {moves(lockFile), isMoved, "put it back, or start the server again", false},
@@ -138,6 +133,18 @@ func TestPingWritesOnlyWhenNobodyElseDid(t *testing.T) {
 	require.EqualValues(t, 2, db.Stats().Commits-before)
 }
 
+// overwrite fills the pages of a file from one up to another, counted from 0.
+func overwrite(t *testing.T, path string, from, to int64) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	for page := from; page < to; page++ {
+		_, err = file.WriteAt(bytes.Repeat([]byte{0xff}, 4096), page*4096)
+		require.NoError(t, err)
+	}
+	require.NoError(t, file.Close())
+}
+
 // A damaged page fails what needs it and nothing else, but the server is no longer ready: it cannot know what else is
 // damaged.
 func TestDamagedPage(t *testing.T) {
@@ -146,15 +153,9 @@ func TestDamagedPage(t *testing.T) {
 		"INSERT INTO items (id, body) SELECT i, hex(zeroblob(2000)) FROM n")
 	require.NoError(t, db.checkpoints.checkpoint())
 	require.NoError(t, db.Close())
-	file, err := os.OpenFile(filepath.Join(dir, databaseFile), os.O_RDWR, 0)
+	info, err := os.Stat(filepath.Join(dir, databaseFile))
 	require.NoError(t, err)
-	size, err := file.Seek(0, 2)
-	require.NoError(t, err)
-	for page := size / 2 / 4096; page < size/4096; page++ {
-		_, err = file.WriteAt(bytes.Repeat([]byte{0xff}, 4096), page*4096)
-		require.NoError(t, err)
-	}
-	require.NoError(t, file.Close())
+	overwrite(t, filepath.Join(dir, databaseFile), info.Size()/2/4096, info.Size()/4096)
 
 	db, err = Open(t.Context(), Options{Dir: dir, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	require.NoError(t, err)

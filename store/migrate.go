@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -25,9 +27,10 @@ func migrate(ctx context.Context, pool *sql.DB, logger *slog.Logger, mayChange b
 		return fmt.Errorf("read the embedded migrations: %w", err)
 	}
 	current, known, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema version: %w", cmp.Or(readVersions(ctx, pool), err))
+	}
 	switch {
-	case err != nil:
-		return fmt.Errorf("read the schema version: %w", err)
 	case current > known:
 		return fmt.Errorf("the data was written by a newer understudy (schema %d, this one knows %d): "+
 			"run that version again, or restore a backup made before the upgrade", current, known)
@@ -41,6 +44,17 @@ func migrate(ctx context.Context, pool *sql.DB, logger *slog.Logger, mayChange b
 		return fmt.Errorf("upgrade the schema from version %d to %d: %w", current, known, err)
 	}
 	logger.Info("database schema upgraded", "from", current, "to", known)
+	return nil
+}
+
+// readVersions reads goose's table and answers what keeps it from being read. goose takes any error for the table's absence,
+// and then fails at making it.
+func readVersions(ctx context.Context, pool *sql.DB) error {
+	var versions int
+	err := classify(pool.QueryRowContext(ctx, "SELECT count(version_id) FROM goose_db_version").Scan(&versions))
+	if errors.Is(err, ErrUnavailable) {
+		return err
+	}
 	return nil
 }
 

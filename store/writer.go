@@ -188,6 +188,12 @@ func (w *writer) run(batch []*operation) {
 	begun := time.Now() //nolint:forbidigo // a duration of the machine's, whatever time it is
 	err := w.transact(batch)
 	w.count(batch, err, time.Since(begun)) //nolint:forbidigo // as above
+	if IsBusy(err) {                       // those who came meanwhile have waited, too, and would wait once more each
+		for w.waiting.Load() > 0 {
+			batch = append(batch, w.take()...)
+		}
+		unanswered = batch
+	}
 	w.note(batch, err)
 	for len(unanswered) > 0 {
 		op := unanswered[0]
@@ -207,7 +213,7 @@ func (w *writer) transact(batch []*operation) error {
 	}
 	if err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		w.rollback() // Should one before it have been left open, this one failed but the next can begin.
-		return fmt.Errorf("begin: %w", err)
+		return fmt.Errorf("begin: %w", withHolder(w.health.path, err))
 	}
 	if len(batch) == 1 {
 		w.apply(batch[0])

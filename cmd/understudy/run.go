@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"strings"
 	"syscall"
+
+	"understudy/store"
 )
 
 // System is what a command sees of the system it runs on.
@@ -51,6 +54,9 @@ func (sys System) exitCode(err error) int {
 	if _, usage := errors.AsType[*usageError](err); usage {
 		fmt.Fprintln(sys.Stderr, "See 'understudy --help'.")
 		return 2
+	}
+	if advice := store.Advice(err); advice != "" && !strings.Contains(err.Error(), advice) {
+		fmt.Fprintln(sys.Stderr, "What to do:", advice+".")
 	}
 	return 1
 }
