@@ -64,10 +64,13 @@ func (db *DB) ActiveRuns(ctx context.Context, project string, limit int) ([]*run
 // recordColumns are what scanRecord reads of a run.
 const recordColumns = "thread_id, id, project_id, lease_owner, lease_until, epoch, active, upstream, search, trace, replay_of, webhook, spent, body"
 
-func scanRecord(kept *tails, row interface {
+// scanned is a Row, or the Rows at one of them.
+type scanned interface {
 	witness
 	Scan(dest ...any) error
-}) (*runs.Record, error) {
+}
+
+func scanRecord(kept *tails, row scanned) (*runs.Record, error) {
 	r := &runs.Record{Run: &runs.Run{}}
 	var threadID, id string
 	var until int64
