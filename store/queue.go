@@ -210,7 +210,7 @@ func (db *DB) Enqueued(ctx context.Context, project, threadID string, ofRuns boo
 	}
 	messages := make([]*threads.Message, len(bodies))
 	for i, body := range bodies {
-		if err := json.Unmarshal([]byte(body), &messages[i]); err != nil {
+		if err := decode(db.writer.health, []byte(body), &messages[i]); err != nil {
 			return nil, fmt.Errorf("decode a message that waits for %s: %w", threadID, err)
 		}
 	}
