@@ -114,7 +114,7 @@ func New(o Options) *Handler {
 		Options: o, attempts: attempts{byScope: map[string]*attempt{}}, rates: rates{byKey: map[string]*rate.Limiter{}},
 		memory: memory{left: int64(cmp.Or(o.BodyMemory, defaultBodies))},
 	}
-	h := &Handler{Handler: s.observe(s.guard(s.refuseLoops(s.routes()))), server: s}
+	h := &Handler{Handler: s.observe(s.boundHeaders(s.guard(s.refuseLoops(s.routes())))), server: s}
 	h.Change(o.CORSOrigins, o.Relay, o.RequestsPerMinute)
 	return h
 }

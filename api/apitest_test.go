@@ -85,6 +85,7 @@ type settings struct {
 // testServer is a whole Understudy: a database file, the engine, a model and the API.
 type testServer struct {
 	t       testing.TB
+	dir     string // with the database and the files
 	db      *store.DB
 	stores  *vectorstores.Service
 	seen    *telemetry.Telemetry
@@ -208,7 +209,7 @@ func assemble(t testing.TB, o settings) *testServer {
 		told.Stop()
 		require.NoError(t, db.Close())
 	}
-	return &testServer{t: t, db: db, stores: stores, seen: seen, handler: api.New(options)}
+	return &testServer{t: t, dir: dir, db: db, stores: stores, seen: seen, handler: api.New(options)}
 }
 
 // with returns the same server for a client that sends more headers.

@@ -22,6 +22,8 @@ var statuses = map[wire.Kind]int{
 	wire.Unavailable:  http.StatusServiceUnavailable,
 	wire.RateLimited:  http.StatusTooManyRequests,
 	wire.TooSlow:      http.StatusRequestTimeout,
+
+	wire.HeadersTooLarge: http.StatusRequestHeaderFieldsTooLarge,
 }
 
 // envelope is the body of every error; all four keys are always there.

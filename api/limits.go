@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 	"understudy/api/wire"
 )
 
-// The server's patience with its clients, and its bound on headers in bytes.
+// The server's patience with its clients, and its bound on the URL and headers of
+// a request in bytes; net/http's own, whose refusal is no JSON, is twice that.
 // Nothing has a total time, as uploads are long and runs stream: what counts
 // is that it goes on.
 const (
@@ -29,6 +31,13 @@ const (
 	bodyPatience = 30 * time.Second
 	leastPace    = 1 << 10 // bytes a second, on average
 
+	// What is answered before it has come is read on for so many bytes, or so long,
+	// as long as it comes at this pace; see drain.
+	drainBytes = 64 << 20
+	drainTime  = 10 * time.Second
+	drainPiece = 64 << 10 // bytes in each
+	drainPace  = 2 * time.Second
+
 	// readerPatience is how long a reader may take nothing of its answer. The
 	// comments that keep a silent stream alive find out who is not there.
 	readerPatience = 60 * time.Second
@@ -37,10 +46,29 @@ const (
 // Server is the handler behind its limits on headers and idle connections.
 func (h *Handler) Server(logger *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 2 * headerBytes,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }
+
+// boundHeaders refuses a request whose URL and headers are too large.
+func (s *server) boundHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		size := len(r.RequestURI)
+		for name, values := range r.Header {
+			for _, value := range values {
+				size += len(name) + len(value) + len(": \r\n")
+			}
+		}
+		if size > headerBytes {
+			s.fail(w, r, errHeadersTooLarge)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+var errHeadersTooLarge = &wire.Error{Kind: wire.HeadersTooLarge, Message: "The URL and headers of the request are larger than 64 KiB."}
 
 // rates count the requests of each key against its share. A request counts
 // once, when it comes, however long it is held or its answer streams.
@@ -93,18 +121,27 @@ func untilTokens(l *rate.Limiter, tokens float64) time.Duration {
 type pacedBody struct {
 	io.ReadCloser
 	control *http.ResponseController
+	length  int64         // bytes; -1 = the client does not say
+	asks    bool          // the client sends nothing before it is told to
 	read    int64         // bytes
 	waited  time.Duration // for them; what is done with them takes its own time
+	over    bool          // nothing more can be read
 }
 
 // errSlowBody is the answer to a body that came too slowly; SDKs try again.
 var errSlowBody = &wire.Error{Kind: wire.TooSlow, Message: "The request body came too slowly. Send it again, over a better connection or in smaller parts."}
 
-// paced puts a body under a deadline.
-func paced(w http.ResponseWriter, r *http.Request) {
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &pacedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
+// paced puts a body under a deadline; it is nil where there is none.
+func paced(w http.ResponseWriter, r *http.Request) *pacedBody {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
 	}
+	b := &pacedBody{
+		ReadCloser: r.Body, control: http.NewResponseController(w), length: r.ContentLength,
+		asks: strings.EqualFold(r.Header.Get("Expect"), "100-continue"),
+	}
+	r.Body = b
+	return b
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
@@ -112,6 +149,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	_ = b.control.SetReadDeadline(begun.Add(b.patience())) // not every transport has deadlines
 	n, err := b.ReadCloser.Read(p)
 	b.read += int64(n)
+	b.over = err != nil
 	b.waited += time.Since(begun) //nolint:forbidigo // as above
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -125,6 +163,31 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 // patience is how long the next piece may take.
 func (b *pacedBody) patience() time.Duration {
 	return min(bodyPatience, bodyPatience+time.Duration(b.read/leastPace)*time.Second-b.waited)
+}
+
+// drain reads what a handler left of a body, as it does when it refuses, within
+// bounds: most clients read no answer before they have sent their request, and
+// would report a lost connection instead of what is wrong with it. Nothing is
+// read of a body that is too large for it, or that the client does not send
+// before it is asked to. A nil body has no rest.
+func (b *pacedBody) drain() {
+	if b == nil || b.over || b.asks && b.read == 0 || b.length-b.read > drainBytes {
+		return
+	}
+	until := time.Now().Add(drainTime) //nolint:forbidigo // as in Read
+	for left := int64(drainBytes); left > 0 && !b.over; {
+		deadline := time.Now().Add(drainPace) //nolint:forbidigo // as in Read
+		if deadline.After(until) {
+			deadline = until
+		}
+		_ = b.control.SetReadDeadline(deadline) // not every transport has deadlines
+		n, err := io.CopyN(io.Discard, b.ReadCloser, drainPiece)
+		left -= n
+		b.over = err != nil
+		if errors.Is(err, io.EOF) {
+			_ = b.control.SetReadDeadline(time.Time{})
+		}
+	}
 }
 
 // memory is what large request bodies, and answers that wait to be taken, may

@@ -22,7 +22,6 @@ const (
 	maxField   = 1 << 10  // the value of a field that is no file
 	maxHeaders = 16 << 10 // what comes before the content of a part
 	maxFrame   = 64 << 10 // all of an upload but its content
-	maxDrain   = 32 << 20 // see drain
 )
 
 // receiveFunc streams content to the disk; (*files.Service).Receive is one. It
@@ -84,7 +83,6 @@ func (f *form) read(r *http.Request) error {
 	}
 	if err != nil {
 		f.abort()
-		drain(r.Body, err)
 	}
 	return err
 }
@@ -156,16 +154,6 @@ func (f *form) abort() {
 	if f.draft != nil {
 		f.draft.Abort()
 		f.draft = nil
-	}
-}
-
-// drain reads on after a refusal, within bounds: most clients read no answer
-// before they have sent their request, and would report a lost connection
-// instead of what is wrong with it.
-func drain(body io.Reader, err error) {
-	var refusal *wire.Error
-	if errors.As(err, &refusal) && refusal.Kind == wire.Invalid {
-		_, _ = io.CopyN(io.Discard, body, maxDrain)
 	}
 }
 

@@ -250,20 +250,6 @@ func TestUploadWithoutContentLength(t *testing.T) {
 	disk.requireEmpty(t)
 }
 
-// A client that is refused early must still get to read why.
-func TestRefusedUploadReadsItsAnswer(t *testing.T) {
-	disk := newUploadDisk(t)
-	url, done := uploadServer(t, disk)
-	body := formOf(purposePart, "x", filePart, strings.Repeat("x", 8<<20))
-	resp, err := http.Post(url, plainForm, strings.NewReader(body))
-	require.NoError(t, err)
-	answer, err := io.ReadAll(resp.Body)
-	require.NoError(t, errors.Join(err, resp.Body.Close()))
-	require.Contains(t, string(answer), "'x' is not one of")
-	require.Error(t, <-done)
-	disk.requireEmpty(t)
-}
-
 func TestUploadOfAClientThatLeaves(t *testing.T) {
 	disk := newUploadDisk(t)
 	url, done := uploadServer(t, disk)

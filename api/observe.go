@@ -28,6 +28,7 @@ type notes struct {
 	keyID   string
 	project string
 	err     error
+	body    *pacedBody // nil = none, or it is an upstream's by now
 }
 
 type notesKey struct{}
@@ -51,8 +52,8 @@ func (s *server) observe(next http.Handler) http.Handler {
 		}
 		n := &notes{}
 		r = r.WithContext(context.WithValue(chat.WithTrace(r.Context(), chat.ReadTrace(r.Header)), notesKey{}, n))
-		paced(w, r)
-		answer := &recorder{ResponseWriter: w, started: started, now: s.Now, telemetry: s.Telemetry}
+		n.body = paced(w, r)
+		answer := &recorder{ResponseWriter: w, notes: n, started: started, now: s.Now, telemetry: s.Telemetry}
 		answer.allowTime()
 		h := answer.Header()
 		h.Set(requestIDHeader, id)
@@ -110,6 +111,7 @@ func (s *server) count(r *http.Request, answer *recorder, n *notes) {
 // recorder remembers the status for the log and stamps the time the answer took.
 type recorder struct {
 	http.ResponseWriter
+	notes   *notes
 	started time.Time
 	now     func() time.Time
 	status  int
@@ -134,6 +136,7 @@ const maxWrite = 64 << 10
 
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 {
+		w.notes.body.drain() // net/http would wait for the rest of it without an end
 		w.status = status
 		if w.streams = strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream"); w.streams {
 			w.telemetry.Streaming(1)

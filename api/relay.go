@@ -230,6 +230,9 @@ func declined(status int) bool {
 // outgoing is the call as an upstream gets it, without its address and key.
 func (s *server) outgoing(c *call, body *relayBody, model string, to destination) (*http.Request, error) {
 	content := body.as(model)
+	if !body.whole {
+		note(c.r.Context()).body = nil // it may be read even when the call has failed
+	}
 	request, err := http.NewRequestWithContext(c.r.Context(), c.r.Method, "/", content.reader)
 	if err != nil {
 		return nil, err

@@ -87,7 +87,15 @@ func TestSlowAndGreedyClients(t *testing.T) {
 			begin: head("POST", "/v1/files", upload+length(len(uploadForm)+200_000+len("\r\n--b--\r\n"))) + uploadForm,
 			rest:  strings.Repeat("x", 200_000) + "\r\n--b--\r\n", piece: 1500, pause: time.Second, status: 200, within: 3 * time.Minute, least: 2 * time.Minute,
 		},
-		"a body with a long gap": {begin: head("POST", "/v1/threads", length(len(body))) + body[:5], rest: body[5:], piece: 1, pause: time.Second, status: 200, within: 29 * time.Second, least: time.Second},
+		"a refused body that stops":        {begin: head("POST", "/v1/threadz", length(9)), status: 404, within: 2 * time.Second, least: 2 * time.Second},
+		"a body with a wrong verb":         {begin: head("PUT", "/v1/threads", length(9)), status: 405, within: 2 * time.Second, least: 2 * time.Second},
+		"a body that nobody wants":         {begin: head("GET", "/v1/threads", length(9)), status: 200, within: 2 * time.Second, least: 2 * time.Second},
+		"a refused body byte by byte":      {begin: head("POST", "/v1/threadz", length(9000)), rest: long(9000), piece: 1, pause: time.Second, status: 404, within: 2 * time.Second, least: 2 * time.Second},
+		"a refused body on a slow line":    {begin: head("POST", "/v1/threadz", length(4<<20)), rest: long(4 << 20), piece: 64 << 10, pause: time.Second, status: 404, within: 10 * time.Second, least: 10 * time.Second},
+		"a refused body on a fast line":    {begin: head("POST", "/v1/threadz", length(4<<20)), rest: long(4 << 20), piece: 1 << 20, pause: time.Second, status: 404, within: 3 * time.Second, least: 3 * time.Second},
+		"a refused body that is huge":      {begin: head("POST", "/v1/threadz", length(1<<30)), status: 404},
+		"a refused body that was not sent": {begin: head("POST", "/v1/threadz", length(9)+"Expect: 100-continue\r\n"), status: 404},
+		"a body with a long gap":           {begin: head("POST", "/v1/threads", length(len(body))) + body[:5], rest: body[5:], piece: 1, pause: time.Second, status: 200, within: 29 * time.Second, least: time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -103,7 +111,9 @@ func TestSlowAndGreedyClients(t *testing.T) {
 				defer func() {
 					_ = conn.Close()
 					<-written
+					time.Sleep(time.Second) // net/http takes half of it to hang up on a body
 				}()
+				require.NoError(t, conn.SetReadDeadline(started.Add(10*time.Minute))) // or a test that fails would have no end
 				answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 				took := time.Since(started)
 				require.LessOrEqual(t, took, tc.within)

@@ -19,7 +19,6 @@ func (s *server) createUpload(c *call) error {
 func (s *server) addUploadPart(c *call) error {
 	id := c.id("upload_id")
 	if err := s.Uploads.Pending(c.r.Context(), c.project, id); err != nil {
-		drain(c.r.Body, err)
 		return err
 	}
 	draft, err := readUploadPart(c.r, s.Uploads.Receive)

@@ -13,14 +13,15 @@ type Kind int
 
 // The kinds of error a client can be told about.
 const (
-	Invalid      Kind = iota // 400: the request is wrong, or wrong in this state
-	Unauthorized             // 401
-	Forbidden                // 403
-	NotFound                 // 404
-	TooLarge                 // 413
-	Unavailable              // 503: the same request may succeed later
-	RateLimited              // 429: too much was asked for at a time
-	TooSlow                  // 408: the request took too long to come
+	Invalid         Kind = iota // 400: the request is wrong, or wrong in this state
+	Unauthorized                // 401
+	Forbidden                   // 403
+	NotFound                    // 404
+	TooLarge                    // 413
+	Unavailable                 // 503: the same request may succeed later
+	RateLimited                 // 429: too much was asked for at a time
+	TooSlow                     // 408: the request took too long to come
+	HeadersTooLarge             // 431
 )
 
 // Error is an answer of the API that is not a success (spec section 11).
