@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,6 +23,9 @@ const drafts = "drafts"
 // fanOut is how many digits of its name choose a blob's directory: 256 of them.
 const fanOut = 2
 
+// probeSize is what a probe writes, in bytes: as much as takes room on the disk.
+const probeSize = 4096
+
 // blobName is the form of every name: no row of a database that was tampered
 // with can make this package touch another file.
 var blobName = regexp.MustCompile(`^[0-9a-f]{2}/[0-9a-f]{64}-[A-Z2-7]{26}$`)
@@ -34,19 +38,23 @@ type Blobs struct {
 	root  string
 	disk  disk
 	epoch time.Time // by the clock of the file system; see Sweep
+
+	health health
 }
 
 // OpenBlobs prepares the directory, made if it does not exist, and proves that
 // it can be written to. All directories are made and synced here, because one
 // made by an upload would need its own sync before any other upload uses it.
 func OpenBlobs(root string) (*Blobs, error) {
-	b := &Blobs{root: root, disk: realDisk()}
+	b := &Blobs{root: root, disk: realDisk(), health: health{logger: slog.Default(), told: map[string]time.Time{}}}
 	for _, dir := range directories() {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o700); err != nil {
 			return nil, fmt.Errorf("the directory for files cannot be made: %w", err)
 		}
 	}
-	if err := errors.Join(syncDir(root), syncDir(filepath.Dir(root)), b.probe()); err != nil {
+	var failure error
+	b.epoch, failure = b.probe()
+	if err := errors.Join(syncDir(root), syncDir(filepath.Dir(root)), failure); err != nil {
 		return nil, fmt.Errorf("the directory for files cannot be used: %w", err)
 	}
 	return b, nil
@@ -62,32 +70,38 @@ func directories() []string {
 }
 
 // probe writes a file and takes the file system's time from it.
-func (b *Blobs) probe() error {
+func (b *Blobs) probe() (at time.Time, err error) {
 	f, err := os.CreateTemp(filepath.Join(b.root, drafts), "")
 	if err != nil {
-		return err
+		return at, err
 	}
-	info, err := f.Stat()
-	if err == nil {
-		b.epoch = info.ModTime()
+	_, err = b.disk.write(f, make([]byte, probeSize))
+	info, unknown := f.Stat()
+	if unknown == nil {
+		at = info.ModTime()
 	}
-	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+	return at, errors.Join(err, unknown, f.Close(), os.Remove(f.Name()))
 }
 
 // Open returns the content of a blob and its size in bytes. A missing blob
-// answers fs.ErrNotExist.
+// answers fs.ErrNotExist, a disk that cannot be read a wire.ErrUnavailable.
 func (b *Blobs) Open(name string) (io.ReadSeekCloser, int64, error) {
 	path, err := b.path(name)
 	if err != nil {
 		return nil, 0, err
 	}
 	f, err := os.Open(path) //nolint:gosec // blobName has no way out of the root
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, gone := os.Stat(filepath.Dir(path)); gone == nil {
+			return nil, 0, err
+		}
+	}
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, b.unread(err)
 	}
 	info, err := f.Stat()
 	if err != nil {
-		return nil, 0, errors.Join(err, f.Close())
+		return nil, 0, errors.Join(b.unread(err), f.Close())
 	}
 	return f, info.Size(), nil
 }
@@ -107,7 +121,7 @@ func (b *Blobs) Put(name string, content io.Reader) error {
 	if !holds(d.sum, name) {
 		return fmt.Errorf("files: the content of %s is damaged", name)
 	}
-	return diskError(b.root, d.publish(path))
+	return b.failed(d.publish(path))
 }
 
 // CopyBlob copies the content of a blob, and answers an error when it is not

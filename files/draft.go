@@ -31,7 +31,7 @@ type Draft struct {
 func (b *Blobs) Create() (*Draft, error) {
 	f, err := os.CreateTemp(filepath.Join(b.root, drafts), "")
 	if err != nil {
-		return nil, diskError(b.root, err)
+		return nil, b.failed(err)
 	}
 	d := &Draft{blobs: b, file: f, sum: sha256.New()}
 	d.buf = bufio.NewWriterSize(diskWriter{d}, writeBuffer)
@@ -69,7 +69,10 @@ func (d *Draft) Write(p []byte) (int, error) {
 	n, err := d.buf.Write(p)
 	d.sum.Write(p[:n]) // never fails (hash.Hash)
 	d.size += int64(n)
-	return n, diskError(d.blobs.root, err)
+	if err != nil {
+		return n, d.blobs.failed(err)
+	}
+	return n, nil
 }
 
 // Size is how many bytes were written so far.
@@ -84,8 +87,8 @@ func (d *Draft) Commit() (string, error) {
 	}
 	defer d.Abort()
 	name := d.name()
-	if err := d.publish(filepath.Join(d.blobs.root, filepath.FromSlash(name))); err != nil {
-		return "", diskError(d.blobs.root, err)
+	if err := d.blobs.failed(d.publish(filepath.Join(d.blobs.root, filepath.FromSlash(name)))); err != nil {
+		return "", err
 	}
 	return name, nil
 }

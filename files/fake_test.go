@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -120,6 +121,7 @@ func openBlobs(t *testing.T, root string) *Blobs {
 	t.Helper()
 	b, err := OpenBlobs(root)
 	require.NoError(t, err)
+	b.LogTo(slog.New(slog.DiscardHandler))
 	return b
 }
 

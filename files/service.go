@@ -100,6 +100,7 @@ func (s *Service) Content(ctx context.Context, project, id string) (File, io.Rea
 		if _, gone := s.Get(ctx, project, id); gone != nil {
 			return File{}, nil, gone
 		}
+		err = s.blobs.lost(blob, id, err)
 	}
 	if err != nil {
 		return File{}, nil, err

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -133,14 +132,6 @@ func TestContent(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "tent", string(body))
 	require.NoError(t, content.Close())
-}
-
-func TestContentThatIsLost(t *testing.T) {
-	s, store := newService(t)
-	f := upload(t, s, "", Upload{Purpose: Assistants}, "content")
-	require.NoError(t, s.blobs.Remove(store.rows[0].blob))
-	_, _, err := s.Content(t.Context(), project, f.ID)
-	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
 // deletedStore answers a file once, as if it were deleted right after.

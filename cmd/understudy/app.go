@@ -32,6 +32,7 @@ type app struct {
 	hop      string // names this process in what it sends to upstreams
 	db       *store.DB
 	chat     *backends
+	blobs    *files.Blobs
 	files    *files.Service
 	uploads  *uploads.Service
 	stores   *vectorstores.Service
@@ -65,6 +66,8 @@ func newApp(ctx context.Context, config Config, repeats *repetition, logger *slo
 	if err != nil {
 		return nil, errors.Join(err, a.db.Close())
 	}
+	blobs.LogTo(logger)
+	a.blobs = blobs
 	a.files = files.NewService(a.db, blobs, repeats.now)
 	a.uploads = uploads.NewService(a.db, blobs, repeats.now)
 	client, err := newChat(config, repeats, a.hop, logger)
@@ -153,7 +156,7 @@ func (a *app) start(ctx context.Context) error {
 
 // ready says why requests cannot be served, nil when they can.
 func (a *app) ready(ctx context.Context) error {
-	return errors.Join(a.engine.Ready(), a.db.Ping(ctx))
+	return errors.Join(a.engine.Ready(), a.db.Ping(ctx), a.blobs.Ready())
 }
 
 // tidyInterval is how late a file may be removed after its time.
