@@ -115,6 +115,9 @@ func TestUndeliveredWebhooks(t *testing.T) {
 		`understudy_webhooks_undelivered{state="dead"} 1`, `understudy_webhooks_undelivered{state="pending"} 1`)) > 0 {
 	}
 	list := mine.get("/v1/x/webhooks/deliveries")
+	for list.at("data.0.attempts") == 0.0 { // what is counted is stored behind that
+		list = mine.get("/v1/x/webhooks/deliveries")
+	}
 	require.Equal(t, []string{completed.ID, queued.ID}, list.ids())
 	require.NotContains(t, string(list.body), "hidden")
 	for path, want := range map[string]any{
