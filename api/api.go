@@ -112,7 +112,7 @@ func New(o Options) *Handler {
 	}
 	s := &server{
 		Options: o, attempts: attempts{byScope: map[string]*attempt{}}, rates: rates{byKey: map[string]*rate.Limiter{}},
-		memory: memory{left: int64(cmp.Or(o.BodyMemory, defaultBodies))},
+		memory: memory{size: int64(cmp.Or(o.BodyMemory, defaultBodies))},
 	}
 	h := &Handler{Handler: s.observe(s.boundHeaders(s.guard(s.refuseLoops(s.routes())))), server: s}
 	h.Change(o.CORSOrigins, o.Relay, o.RequestsPerMinute)

@@ -9,9 +9,8 @@ import (
 // dryRunHeader asks for what a run would send instead of the run.
 const dryRunHeader = "Understudy-Dry-Run"
 
-// dryRoutes are those that can be asked for a dry run, and one that changes
-// nothing.
-var dryRoutes = []string{"/threads/{thread_id}/runs", "/threads/runs", "/vector_stores/{vector_store_id}/search"}
+// dryRoutes are those that can be asked for a dry run.
+var dryRoutes = []string{"/threads/{thread_id}/runs", "/threads/runs"}
 
 func (c *call) isDryRun() (bool, error) {
 	switch value := c.r.Header.Get(dryRunHeader); value {

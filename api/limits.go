@@ -194,7 +194,8 @@ func (b *pacedBody) drain() {
 // occupy together, in bytes.
 type memory struct {
 	mu   sync.Mutex
-	left int64
+	size int64 // of all of it
+	held int64
 }
 
 const (
@@ -210,21 +211,22 @@ var errCrowded = &wire.Error{
 }
 
 // hold takes n bytes, or refuses: to wait for others could be to wait for each
-// other.
+// other. Where nothing is held there is room for anything, as it would never be
+// better.
 func (m *memory) hold(n int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n > m.left {
+	if m.held > 0 && m.held+n > m.size {
 		return errCrowded
 	}
-	m.left -= n
+	m.held += n
 	return nil
 }
 
 func (m *memory) release(n int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.left += n
+	m.held -= n
 }
 
 // hold takes memory for n more bytes of the call's body.
@@ -242,7 +244,7 @@ func (c *call) hold(n int) error {
 
 // release gives back what the call holds; its body is done with.
 func (c *call) release() {
-	if c.memory != nil {
+	if c.bodyHeld > 0 {
 		c.memory.release(c.bodyHeld)
 	}
 	c.bodyBytes, c.bodyHeld = 0, 0

@@ -220,22 +220,39 @@ func TestMemoryOfAnswers(t *testing.T) {
 	})
 }
 
-// TestMemoryOfStreams ends a stream whose message is longer than what all may
-// occupy, and does not begin one that would tell it again.
+// TestMemoryOfStreams ends a stream, while others fill what all may occupy, whose
+// message is longer than what is left, and does not begin one that would tell it
+// again.
 func TestMemoryOfStreams(t *testing.T) {
-	long := strings.Repeat("x", 1<<20)
-	s := newServer(t, settings{bodies: 1<<20 - 1, model: func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"choices":[{"index":0,"message":{"role":"assistant","content":"`+long+`"},"finish_reason":"stop"}]}`)
-	}})
-	a := s.post("/v1/assistants", `{"model":"m"}`).text("id")
-	events := readEvents(t, s.post("/v1/threads/runs", `{"assistant_id":"`+a+`","stream":true,"thread":{"messages":[{"role":"user","content":"hi"}]}}`).body)
-	seen := names(events)
-	require.Equal(t, []string{"thread.message.delta", "error", "done"}, seen[len(seen)-3:])
-	require.Contains(t, string(events[len(events)-2].data), "retrieve the run")
-	run := reply{t: t, body: events[1].data}
-	path := "/v1/threads/" + run.text("thread_id") + "/runs/" + run.text("id")
-	require.Equal(t, "completed", s.call("GET", path, "", "Prefer", "wait=25").text("status"))
-	s.call("GET", path+"?stream=true", "").refused(http.StatusServiceUnavailable, "", "")
+	synctest.Test(t, func(t *testing.T) {
+		long := strings.Repeat("x", 1<<20)
+		s, listener := slowServer(t, settings{bodies: 1 << 20, model: func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"choices":[{"index":0,"message":{"role":"assistant","content":"`+long+`"},"finish_reason":"stop"}]}`)
+		}})
+		s.client = overPipe(t, s)
+		thread := s.post("/v1/threads", "{}").text("id")
+		for range 2 {
+			s.post("/v1/threads/"+thread+"/messages", `{"role":"user","content":"`+strings.Repeat("x", 250_000)+`"}`)
+		}
+		slow := listener.open(t)
+		_, err := io.WriteString(slow, head("GET", "/v1/threads/"+thread+"/messages", "")) // more than all, and alone
+		require.NoError(t, err)
+		synctest.Wait()
+
+		a := s.post("/v1/assistants", `{"model":"m"}`).text("id")
+		events := readEvents(t, s.post("/v1/threads/runs", `{"assistant_id":"`+a+`","stream":true,"thread":{"messages":[{"role":"user","content":"hi"}]}}`).body)
+		seen := names(events)
+		require.Equal(t, []string{"thread.message.delta", "error", "done"}, seen[len(seen)-3:])
+		require.Contains(t, string(events[len(events)-2].data), "retrieve the run")
+		run := reply{t: t, body: events[1].data}
+		path := "/v1/threads/" + run.text("thread_id") + "/runs/" + run.text("id")
+		require.Equal(t, "completed", s.call("GET", path, "", "Prefer", "wait=25").text("status"))
+		s.call("GET", path+"?stream=true", "").refused(http.StatusServiceUnavailable, "", "")
+		require.NoError(t, slow.Close())
+		synctest.Wait()
+		events = readEvents(t, s.get(path+"?stream=true").body)
+		require.Equal(t, "done", events[len(events)-1].name)
+	})
 }
 
 // TestDeadStreamReader: a reader that takes nothing of its stream is let go,

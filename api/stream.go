@@ -130,8 +130,11 @@ func (c *call) stream(watch *runs.Watch) error {
 			err = out.write([]byte(": keep-alive\n\n"))
 			silence.broken()
 		}
+		if watch.Held() == 0 {
+			c.release()
+		}
 		switch {
-		case errors.Is(err, errCrowded):
+		case errors.Is(err, errCrowded) && !errors.Is(err, errClientGone):
 			return nil
 		case err != nil || !ended && c.r.Context().Err() != nil:
 			return errClientGone
@@ -151,7 +154,7 @@ func (c *call) tell(out *eventWriter, events []runs.Event, ended bool) error {
 	}
 	if size > smallBody && c.memory != nil {
 		if err := c.memory.hold(size); err != nil {
-			return errors.Join(err, out.send([]runs.Event{runs.Interrupted()}, true))
+			return errors.Join(err, clientGone(out.send([]runs.Event{runs.Interrupted()}, true)))
 		}
 		defer c.memory.release(size)
 	}

@@ -76,6 +76,9 @@ func (b *Blobs) probe() (at time.Time, err error) {
 		return at, err
 	}
 	_, err = b.disk.write(f, make([]byte, probeSize))
+	if err == nil {
+		err = b.disk.sync(f)
+	}
 	info, unknown := f.Stat()
 	if unknown == nil {
 		at = info.ModTime()

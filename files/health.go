@@ -37,7 +37,10 @@ func (b *Blobs) Ready() error {
 	failure := b.health.failure
 	b.health.mutex.Unlock()
 	_, err := os.Stat(filepath.Join(b.root, drafts))
-	if err == nil && failure != nil {
+	if err == nil && failure == nil {
+		return nil
+	}
+	if err == nil {
 		err = b.retry()
 	}
 	return b.failed(err)

@@ -72,7 +72,7 @@ func (w *Watch) Read() (events []Event, ended bool) {
 		case !over:
 			return w.events, false
 		case w.past != nil:
-			w.past = nil
+			w.past, w.held = nil, 0
 		default:
 			w.Close()
 		}
@@ -82,7 +82,7 @@ func (w *Watch) Read() (events []Event, ended bool) {
 }
 
 // Held is how many bytes of messages and outputs the watch keeps for its reader
-// alone.
+// alone: none when all that is stored was told.
 func (w *Watch) Held() int { return w.held }
 
 // More has a value when it is worthwhile to read again.

@@ -137,7 +137,7 @@ func (db *DB) UpdateMessage(ctx context.Context, project, threadID, id string, c
 
 // emptyMessages takes messages of thread $1 out of it. Their rows keep their places.
 const emptyMessages = `UPDATE messages SET body = NULL, state = NULL, tokens = 0,
-	gone_after = (SELECT COALESCE(MAX(seq), 0) FROM runs WHERE thread_id = $1) `
+	gone_after = (SELECT COALESCE(MAX(seq), 0) FROM runs WHERE thread_id = $1 AND active <> 2) ` // 2 = isEnqueued
 
 // DeleteMessage implements threads.Store.
 func (db *DB) DeleteMessage(ctx context.Context, project, threadID, id string) error {

@@ -79,9 +79,11 @@ func (c *ImportCmd) into(ctx context.Context, dir string, made madeDir, isDir bo
 		return report, err
 	}
 	defer func() {
-		if err = errors.Join(err, db.Close()); err != nil {
-			err = errors.Join(err, made.remove())
+		closing := db.Close()
+		if err != nil { // what was committed stays, however the database closes
+			closing = errors.Join(closing, made.remove())
 		}
+		err = errors.Join(err, closing)
 	}()
 	blobs, err := files.OpenBlobs(filepath.Join(dir, filesDir))
 	if err != nil {
