@@ -32,6 +32,10 @@ func (w *world) pages(q webhooks.Query, seen func([]listed)) (all []listed) {
 			require.NoError(w, json.Unmarshal(item.JSON, &page[i]))
 			require.Equal(w, item.ID, page[i].ID)
 		}
+		if len(page) == 0 { // what was left has gone since the page before
+			require.False(w, list.HasMore)
+			return all
+		}
 		all = append(all, page...)
 		seen(page)
 		if !list.HasMore {
