@@ -40,17 +40,26 @@ type queue struct {
 	done  []*Delivery     // that have left the hands of their workers
 
 	// The loop's own.
-	inHand   map[int64]bool       // by the row's key
+	inHand   map[row]bool
 	lanes    map[string]int       // how many of a lane are
 	byClient int                  // how many that runs name are
 	planned  map[string]time.Time // when a lane is to be looked at
 	crowded  map[string]bool      // lanes that runs name and for which there is no room
 }
 
+// row tells an event apart from one that was stored in its place once it was
+// delivered, maybe in another lane, before its worker has said so.
+type row struct {
+	seq int64
+	id  string
+}
+
+func rowOf(d *Delivery) row { return row{d.Seq, d.ID} }
+
 func newQueue(s *Service) *queue {
 	q := &queue{
 		service: s, told: make(chan struct{}, 1), stopped: make(chan struct{}), dirty: map[string]bool{},
-		inHand: map[int64]bool{}, lanes: map[string]int{}, planned: map[string]time.Time{}, crowded: map[string]bool{},
+		inHand: map[row]bool{}, lanes: map[string]int{}, planned: map[string]time.Time{}, crowded: map[string]bool{},
 	}
 	q.ctx, q.kill = context.WithCancel(context.Background())
 	return q
@@ -189,7 +198,7 @@ func (q *queue) takeDirty() map[string]bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, d := range q.done {
-		delete(q.inHand, d.Seq)
+		delete(q.inHand, rowOf(d))
 		if q.lanes[d.Lane]--; q.lanes[d.Lane] == 0 {
 			delete(q.lanes, d.Lane)
 		}
@@ -222,7 +231,7 @@ func (q *queue) handLane(lane string) error {
 	}
 	for _, d := range list {
 		switch {
-		case q.inHand[d.Seq]:
+		case q.inHand[rowOf(d)]:
 		case d.Next.After(q.service.Now()):
 			q.planned[lane] = d.Next
 			return nil
@@ -239,7 +248,7 @@ func (q *queue) handLane(lane string) error {
 }
 
 func (q *queue) take(d *Delivery) {
-	q.inHand[d.Seq] = true
+	q.inHand[rowOf(d)] = true
 	q.lanes[d.Lane]++
 	if !d.configured() {
 		q.byClient++
